@@ -1,0 +1,38 @@
+# Every target installs what it lacks and uses private servers only: see scripts/bootstrap and scripts/devstack.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check dev down fmt prepare
+
+# Queries are compiled against .sqlx, whatever DATABASE_URL a shell has.
+export SQLX_OFFLINE := true
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+
+help: ## What can be made
+	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## One report from the LIMS to the patient and back (KEEP=1: stay up to look around)
+	@scripts/bootstrap build postgres
+	cargo build -p labwire
+	scripts/devstack with --pg --durable -- $(TARGET_DIR)/debug/labwire demo $(if $(KEEP),--keep)
+
+test: ## Every test, against a private PostgreSQL and RabbitMQ
+	@scripts/bootstrap build postgres rabbitmq nextest python
+	scripts/devstack with --pg --rabbitmq -- scripts/test
+
+check: ## Format, lints, dependencies, tidiness, prepared queries
+	@scripts/bootstrap build postgres sqlx deny
+	scripts/devstack with --pg -- scripts/check
+
+dev: ## Every service as a process of its own, until make down
+	@scripts/bootstrap build postgres rabbitmq
+	scripts/devstack up dev --pg --rabbitmq --durable
+	scripts/dev
+
+down: ## End make dev
+	scripts/devstack down dev
+
+fmt: ## Format the code
+	cargo fmt --all
+
+prepare: ## Write .sqlx after a query or a migration has changed
+	@scripts/bootstrap build postgres sqlx
+	scripts/devstack with --pg -- scripts/prepare

@@ -1,0 +1,214 @@
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use contracts::WorkBatch;
+use domain::WorkId;
+use queue::Delivery;
+use storage::{GroupCommit, work};
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::{
+    Begin, Claim, Handler, Settings, engine::Deps, hints::queue_of, metrics, recorder::Acted,
+};
+
+/// A broker message whose work is being done. Dropped by the last claim that came of it, it is acknowledged:
+/// then all is recorded, or the leases will tell.
+pub(crate) struct Hint {
+    delivery: Mutex<Option<Delivery>>,
+    settle: mpsc::UnboundedSender<Delivery>,
+}
+
+impl Drop for Hint {
+    fn drop(&mut self) {
+        if let Some(delivery) = self
+            .delivery
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
+            // With the settler gone the broker takes the delivery back, and it will claim nothing.
+            drop(self.settle.send(delivery));
+        }
+    }
+}
+
+/// Turns hints into claims and claims into effects.
+pub(crate) struct Consumer<H: Handler> {
+    pub(crate) handler: Arc<H>,
+    pub(crate) deps: Deps,
+    pub(crate) settings: Settings,
+    pub(crate) begins: GroupCommit<(WorkId, i32), bool>,
+    pub(crate) acted: mpsc::Sender<Acted<H::Effect>>,
+}
+
+impl<H: Handler> Consumer<H> {
+    /// Consumes until told to stop, then finishes what it has begun.
+    pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let queue = queue_of(self.handler.kind());
+        let mut deliveries = Some(
+            self.deps
+                .broker
+                .consume(queue, self.settings.prefetch)
+                .await,
+        );
+        let (settle, mut settled) = mpsc::unbounded_channel::<Delivery>();
+        let mut acting = JoinSet::new();
+        while deliveries.is_some() || !acting.is_empty() {
+            tokio::select! {
+                delivery = next(&mut deliveries, &stop), if deliveries.is_some() => match delivery {
+                    Some(delivery) => self.take(delivery, &settle, &mut acting).await,
+                    None => {
+                        if let Some(consumer) = deliveries.take() {
+                            consumer.cancel().await;
+                        }
+                    }
+                },
+                Some(delivery) = settled.recv() => acknowledge(delivery).await,
+                Some(result) = acting.join_next() => report(result),
+            }
+        }
+        // The recorder may still hold hints: their deliveries are settled by dropping, which the broker answers by
+        // redelivering them to claim nothing.
+        drop(settle);
+        drop(self);
+        while let Some(delivery) = settled.recv().await {
+            acknowledge(delivery).await;
+        }
+    }
+
+    async fn take(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        settle: &mpsc::UnboundedSender<Delivery>,
+        acting: &mut JoinSet<()>,
+    ) {
+        let batch = match WorkBatch::decode(&delivery.body) {
+            Ok(batch) if batch.kind == self.handler.kind() => batch,
+            Ok(_) => return delivery.reject().await,
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a hint that cannot be read went to the dead letters"
+                );
+                return delivery.reject().await;
+            }
+        };
+        let hint = Arc::new(Hint {
+            delivery: Mutex::new(Some(delivery)),
+            settle: settle.clone(),
+        });
+        let consumer = Arc::clone(self);
+        // Claiming must not keep the loop from settling what others finished.
+        acting.spawn(async move { consumer.claim_and_act(batch, hint).await });
+    }
+
+    async fn claim_and_act(self: Arc<Self>, batch: WorkBatch, hint: Arc<Hint>) {
+        let items: Vec<(WorkId, i32)> = batch
+            .items
+            .iter()
+            .map(|item| (item.id, item.attempt))
+            .collect();
+        let claims = match self.claim(&items).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                // The hint is spent; the row is released again when its lease is over.
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "could not claim released work"
+                );
+                return;
+            }
+        };
+        metrics::claimed(batch.kind, claims.len(), items.len());
+        let mut acting = JoinSet::new();
+        for claim in claims {
+            let (consumer, hint) = (Arc::clone(&self), Arc::clone(&hint));
+            acting.spawn(async move { consumer.act(claim, hint).await });
+        }
+        drop(hint);
+        while let Some(result) = acting.join_next().await {
+            report(result);
+        }
+    }
+
+    async fn claim(&self, items: &[(WorkId, i32)]) -> storage::Result<Vec<Claim>> {
+        let now = self.deps.clock.now();
+        let mut connection = self.deps.database.acquire().await?;
+        work::claim(&mut connection, items, now, now + self.settings.claim_lease).await
+    }
+
+    async fn act(&self, claim: Claim, hint: Arc<Hint>) {
+        let span = tracing::info_span!("act", kind = %claim.kind, work.id = %claim.id, attempt = claim.attempt, traceparent = claim.traceparent.as_deref());
+        let begin = Begin {
+            claim: &claim,
+            begins: &self.begins,
+            patience: self.settings.claim_lease / 4,
+        };
+        let effect = self.handler.act(&claim, begin).instrument(span).await;
+        self.pass_on(Acted {
+            claim,
+            effect,
+            hint: Some(hint),
+        })
+        .await;
+    }
+
+    /// Work whose consumer was lost, claimed anew by the sweep.
+    pub(crate) async fn take_over(&self, claims: Vec<Claim>) {
+        for claim in claims {
+            let effect = self.handler.abandoned(&claim).await;
+            self.pass_on(Acted {
+                claim,
+                effect,
+                hint: None,
+            })
+            .await;
+        }
+    }
+
+    async fn pass_on(&self, acted: Acted<H::Effect>) {
+        // The recorder outlives its senders; it is gone only when the process gives up, and then the lease tells.
+        drop(self.acted.send(acted).await);
+    }
+}
+
+/// The next delivery; `None` when there will be none or none is wanted any more.
+async fn next(
+    deliveries: &mut Option<queue::Consumer>,
+    stop: &CancellationToken,
+) -> Option<Delivery> {
+    stop.run_until_cancelled(deliveries.as_mut()?.next())
+        .await?
+}
+
+async fn acknowledge(delivery: Delivery) {
+    if delivery.ack().await.is_err() {
+        tracing::debug!("a hint could not be acknowledged: it will come back and claim nothing");
+    }
+}
+
+fn report(result: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = result
+        && error.is_panic()
+    {
+        tracing::error!("a handler panicked; its claim will end with its lease");
+    }
+}
+
+/// The database's side of [`Begin`]: many claims, one statement.
+pub(crate) async fn record_begins(
+    deps: Deps,
+    lease: std::time::Duration,
+    claims: Vec<(WorkId, i32)>,
+) -> storage::Result<Vec<bool>> {
+    let until = deps.clock.now() + lease;
+    let mut connection = deps.database.acquire().await?;
+    let begun = work::begin(&mut connection, &claims, until).await?;
+    // By attempt, too: a lost claim and its successor may ask in one batch.
+    let begun: HashSet<(WorkId, i32)> = begun.into_iter().collect();
+    Ok(claims.iter().map(|claim| begun.contains(claim)).collect())
+}

@@ -1,0 +1,180 @@
+use std::{future::Future, sync::Arc, time::Duration};
+
+use domain::Clock;
+use queue::Broker;
+use storage::{Database, GroupCommit, WorkListener};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Handler, Settings,
+    consumer::{Consumer, record_begins},
+    recorder::Recorder,
+    releaser::{Releaser, sweep},
+};
+
+/// What an engine works with.
+#[derive(Clone)]
+pub struct Deps {
+    pub database: Database,
+    pub broker: Broker,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Releases and consumes one kind of work.
+pub struct Engine<H: Handler> {
+    handler: Arc<H>,
+    deps: Deps,
+    settings: Settings,
+}
+
+impl<H: Handler> Engine<H> {
+    pub fn new(handler: H, deps: Deps, settings: Settings) -> Self {
+        Self {
+            handler: Arc::new(handler),
+            deps,
+            settings,
+        }
+    }
+
+    /// Runs until `stop`; then releases nothing more, finishes what it has claimed and records it, unless `give_up` comes
+    /// first. `alive` is called at every turn of the releaser.
+    pub async fn run(
+        self,
+        stop: CancellationToken,
+        give_up: CancellationToken,
+        alive: impl Fn() + Send + 'static,
+    ) {
+        let (begins, run_begins) = self.begins();
+        let (acted, to_record) = mpsc::channel(self.settings.record_batch * 2);
+        let recorder = Recorder::new(Arc::clone(&self.handler), self.deps.clone(), self.settings);
+        let consumer = Arc::new(Consumer {
+            handler: Arc::clone(&self.handler),
+            deps: self.deps.clone(),
+            settings: self.settings,
+            begins,
+            acted,
+        });
+        let wake = Arc::new(Notify::new());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(recorder.run(to_record, give_up.clone()));
+        tasks.spawn(until(give_up.clone(), run_begins));
+        tasks.spawn(until(
+            stop.clone(),
+            listen(
+                self.deps.database.clone(),
+                Arc::clone(&wake),
+                self.handler.kind(),
+            ),
+        ));
+        tasks.spawn(until(
+            give_up.clone(),
+            Arc::clone(&consumer).run(stop.clone()),
+        ));
+        tasks.spawn(until(give_up, self.release(consumer, wake, stop, alive)));
+        while let Some(result) = tasks.join_next().await {
+            if let Err(error) = result
+                && error.is_panic()
+            {
+                // A loop of the engine must not die silently while the service looks alive.
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+    }
+
+    fn begins(
+        &self,
+    ) -> (
+        GroupCommit<(domain::WorkId, i32), bool>,
+        impl Future<Output = ()> + Send + use<H>,
+    ) {
+        let (deps, lease) = (self.deps.clone(), self.settings.claim_lease);
+        GroupCommit::new(self.settings.record_batch, move |claims| {
+            record_begins(deps.clone(), lease, claims)
+        })
+    }
+
+    async fn release(
+        self,
+        consumer: Arc<Consumer<H>>,
+        wake: Arc<Notify>,
+        stop: CancellationToken,
+        alive: impl Fn() + Send,
+    ) {
+        let mut releaser =
+            Releaser::new(Arc::clone(&self.handler), self.deps.clone(), self.settings);
+        let mut swept_at = Duration::ZERO;
+        while !stop.is_cancelled() {
+            alive();
+            let pause = match releaser.turn().await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "could not release work"
+                    );
+                    self.settings.poll
+                }
+            };
+            let now = self.deps.clock.monotonic();
+            if now >= swept_at + self.settings.poll {
+                swept_at = now;
+                self.sweep(&releaser.partitions(), &consumer).await;
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = wake.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        if let Err(error) = releaser.retire().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "could not give up the partitions; their lease will end"
+            );
+        }
+    }
+
+    async fn sweep(&self, partitions: &[i16], consumer: &Consumer<H>) {
+        let (database, kind, lease) = (
+            &self.deps.database,
+            self.handler.kind(),
+            self.settings.claim_lease,
+        );
+        match sweep(database, kind, partitions, self.deps.clock.now(), lease).await {
+            Ok(abandoned) => consumer.take_over(abandoned).await,
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "could not look for leases that are over"
+            ),
+        }
+    }
+}
+
+async fn until(stop: CancellationToken, task: impl Future<Output = ()>) {
+    stop.run_until_cancelled(task).await;
+}
+
+/// Wakes the releaser when work of its kind is signalled.
+async fn listen(database: Database, wake: Arc<Notify>, kind: domain::WorkKind) {
+    loop {
+        match WorkListener::connect(&database).await {
+            Ok(mut listener) => {
+                wake.notify_one();
+                while let Ok(signal) = listener.next().await {
+                    if signal.is_none_or(|signal| signal.kind == kind) {
+                        wake.notify_one();
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "cannot listen for work; polling goes on"
+            ),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

@@ -1,0 +1,112 @@
+use std::{collections::HashMap, future::Future, time::Duration};
+
+use chrono::{DateTime, Utc};
+use domain::{FlowId, Rate, Scope, WorkId, WorkKind};
+use storage::{Connection, GroupCommit, work::Claim};
+
+/// How fast a flow may be released, and how much of it may be out at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FlowLimits {
+    /// `None`: as fast as the window allows.
+    pub rate: Option<Rate>,
+    /// Most that may be released or claimed at a time.
+    pub window: u32,
+    /// The rate of each pair within the flow.
+    pub pair: Option<Rate>,
+}
+
+/// What becomes of work after it was acted on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    Done,
+    /// Again after this long. `failed` spends one of the work's attempts; a throttle does not.
+    Retry {
+        after: Duration,
+        failed: bool,
+        reason: String,
+    },
+    /// The whole flow must wait: for an instant (`after`) or until the scope is resumed. This work goes first then.
+    PauseFlow {
+        scope: Scope,
+        after: Option<Duration>,
+        reason: String,
+    },
+    /// This work alone waits until the scope is resumed.
+    Hold {
+        scope: Scope,
+        reason: String,
+    },
+    /// Given up: kept as a dead letter.
+    Dead {
+        reason: String,
+    },
+}
+
+impl Outcome {
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retry { failed: true, .. } => "retry",
+            Self::Retry { .. } => "later",
+            Self::PauseFlow { .. } => "pause",
+            Self::Hold { .. } => "hold",
+            Self::Dead { .. } => "dead",
+        }
+    }
+}
+
+/// What a kind of work means. Acting and recording are apart: acting may take long and happens outside any transaction;
+/// recording is one transaction for many, and the claims end in it.
+pub trait Handler: Send + Sync + 'static {
+    /// What acting on a claim found out.
+    type Effect: Send + Sync + 'static;
+
+    fn kind(&self) -> WorkKind;
+
+    /// The limits of these flows; a flow that is left out is not released.
+    fn limits(
+        &self,
+        flows: &[FlowId],
+    ) -> impl Future<Output = storage::Result<HashMap<FlowId, FlowLimits>>> + Send;
+
+    /// Acts. Whatever cannot be undone comes after `begin` said that the claim is still ours.
+    fn act(&self, claim: &Claim, begin: Begin<'_>) -> impl Future<Output = Self::Effect> + Send;
+
+    /// The consumer of this claim was lost. `claim.begun` tells whether it may have acted.
+    fn abandoned(&self, claim: &Claim) -> impl Future<Output = Self::Effect> + Send;
+
+    /// Writes what was found out and says what becomes of each claim, in order. May run again for the same effects.
+    fn record(
+        &self,
+        connection: &mut Connection,
+        effects: &[(Claim, Self::Effect)],
+        now: DateTime<Utc>,
+    ) -> impl Future<Output = storage::Result<Vec<Outcome>>> + Send;
+}
+
+/// The claim is another's by now, or the database could not be asked: do not act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the claim is no longer ours")]
+pub struct LostClaim;
+
+/// Asked once, right before the point of no return.
+#[derive(Debug)]
+pub struct Begin<'a> {
+    pub(crate) claim: &'a Claim,
+    pub(crate) begins: &'a GroupCommit<(WorkId, i32), bool>,
+    pub(crate) patience: Duration,
+}
+
+impl Begin<'_> {
+    /// Makes it durable that this claim is about to be acted on. Should we die after this, the work is not blindly repeated.
+    pub async fn begin(self) -> Result<(), LostClaim> {
+        match self
+            .begins
+            .submit((self.claim.id, self.claim.attempt), self.patience)
+            .await
+        {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(LostClaim),
+        }
+    }
+}

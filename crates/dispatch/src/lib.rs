@@ -1,0 +1,18 @@
+//! The engine: work rows → paced release → broker → claim → act → record. One mechanism for all that happens later.
+//! Owns pacing, leases, fencing and dead letters; must not know what the work is: a [`Handler`] does.
+
+mod consumer;
+mod engine;
+mod handler;
+mod hints;
+pub mod metrics;
+mod pacing;
+mod recorder;
+mod releaser;
+mod settings;
+
+pub use engine::{Deps, Engine};
+pub use handler::{Begin, FlowLimits, Handler, LostClaim, Outcome};
+pub use hints::publish_hints;
+pub use settings::Settings;
+pub use storage::work::Claim;

@@ -1,0 +1,315 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use domain::{FlowId, WorkId, WorkKind};
+use storage::{
+    Database,
+    work::{self, Candidate, FlowPause, FlowPermits, InFlight, WaitingFlow},
+};
+use uuid::Uuid;
+
+use crate::{Handler, Settings, engine::Deps, hints::publish_hints, metrics, pacing::Pacing};
+
+/// Releases the due work of the partitions that this replica owns, at each flow's rate.
+/// One task has it: that is what makes the token buckets exact.
+pub(crate) struct Releaser<H> {
+    handler: Arc<H>,
+    kind: WorkKind,
+    deps: Deps,
+    settings: Settings,
+    replica: Uuid,
+    owned: Owned,
+    pacing: Pacing,
+}
+
+/// The partitions we own, since when (monotonic), and for how long without renewing.
+struct Owned {
+    since: BTreeMap<i16, Duration>,
+    until: Duration,
+    renew_at: Duration,
+}
+
+/// What a turn needs to know of the instant at which it began.
+#[derive(Clone, Copy)]
+struct Instant {
+    wall: DateTime<Utc>,
+    monotonic: Duration,
+}
+
+impl<H: Handler> Releaser<H> {
+    pub(crate) fn new(handler: Arc<H>, deps: Deps, settings: Settings) -> Self {
+        let owned = Owned {
+            since: BTreeMap::new(),
+            until: Duration::ZERO,
+            renew_at: Duration::ZERO,
+        };
+        let kind = handler.kind();
+        Self {
+            handler,
+            kind,
+            deps,
+            settings,
+            replica: Uuid::new_v4(),
+            owned,
+            pacing: Pacing::default(),
+        }
+    }
+
+    /// Releases what may be released now. Returns how long nothing more will be due, if nobody says otherwise.
+    pub(crate) async fn turn(&mut self) -> storage::Result<Duration> {
+        let now = self.instant();
+        self.renew(now).await?;
+        let partitions: Vec<i16> = self.owned.since.keys().copied().collect();
+        // Without a broker a hint would be lost; the row is better off waiting.
+        if partitions.is_empty() || !self.deps.broker.is_connected() {
+            return Ok(self.settings.poll);
+        }
+        let wake = self.release_due(&partitions, now).await?;
+        let took = self.deps.clock.monotonic().saturating_sub(now.monotonic);
+        metrics::turn(self.kind, took);
+        Ok(wake.min(self.settings.poll))
+    }
+
+    /// The partitions whose expired leases are ours to look after.
+    pub(crate) fn partitions(&self) -> Vec<i16> {
+        self.owned.since.keys().copied().collect()
+    }
+
+    /// Lets the other replicas go on at once.
+    pub(crate) async fn retire(&mut self) -> storage::Result<()> {
+        self.owned.since.clear();
+        let mut connection = self.deps.database.acquire().await?;
+        work::yield_partitions(&mut connection, self.kind, self.replica).await
+    }
+
+    fn instant(&self) -> Instant {
+        Instant {
+            wall: self.deps.clock.now(),
+            monotonic: self.deps.clock.monotonic(),
+        }
+    }
+
+    async fn renew(&mut self, now: Instant) -> storage::Result<()> {
+        if now.monotonic < self.owned.renew_at {
+            return Ok(());
+        }
+        if now.monotonic >= self.owned.until {
+            self.owned.since.clear();
+        }
+        let lease = self.settings.partition_lease;
+        let mut tx = self.deps.database.begin().await?;
+        let ownership =
+            work::hold_partitions(&mut tx, self.kind, self.replica, now.wall, now.wall + lease)
+                .await?;
+        tx.commit().await.map_err(storage::Error::from)?;
+        let earlier = std::mem::take(&mut self.owned.since);
+        self.owned.since = ownership
+            .partitions
+            .iter()
+            .map(|partition| {
+                (
+                    *partition,
+                    earlier.get(partition).copied().unwrap_or(now.monotonic),
+                )
+            })
+            .collect();
+        self.owned.until = now.monotonic + lease;
+        self.owned.renew_at = now.monotonic + lease / 3;
+        let owned = &self.owned.since;
+        // A partition that came back to us was another's in between: its buckets start anew.
+        self.pacing.keep_only(|partition| {
+            owned.contains_key(&partition) && earlier.contains_key(&partition)
+        });
+        metrics::partitions(self.kind, owned.len());
+        Ok(())
+    }
+
+    async fn release_due(&mut self, partitions: &[i16], now: Instant) -> storage::Result<Duration> {
+        let database = self.deps.database.clone();
+        let mut connection = database.acquire().await?;
+        let waiting = work::list_waiting_flows(&mut connection, self.kind, partitions).await?;
+        let due = due_flows(&waiting, now.wall);
+        let mut wake = next_due(&waiting, now.wall);
+        if due.is_empty() {
+            return Ok(wake);
+        }
+        let in_flight = work::list_in_flight(&mut connection, self.kind, partitions).await?;
+        let in_flight: HashMap<FlowId, InFlight> =
+            in_flight.into_iter().map(|it| (it.flow, it)).collect();
+        let pauses = work::list_pauses(&mut connection, self.kind, &due, now.wall).await?;
+        let pauses: HashMap<FlowId, FlowPause> =
+            pauses.into_iter().map(|it| (it.flow, it)).collect();
+        self.refresh_limits(&due, now).await?;
+        let mut permits = Vec::with_capacity(due.len());
+        for flow in due {
+            if let Some(pause) = pauses.get(&flow) {
+                wake = wake.min(
+                    pause
+                        .until
+                        .map_or(Duration::MAX, |until| until_then(until, now.wall)),
+                );
+                continue;
+            }
+            let in_flight = in_flight.get(&flow).copied().unwrap_or(InFlight {
+                flow,
+                unused: 0,
+                out: 0,
+            });
+            permits.push(FlowPermits {
+                flow,
+                permits: self.pacing.permits(in_flight, now.monotonic),
+            });
+        }
+        let open: Vec<FlowPermits> = permits.iter().copied().filter(|p| p.permits > 0).collect();
+        if !open.is_empty() {
+            let candidates = work::pick_due(&mut connection, self.kind, &open, now.wall).await?;
+            if self.release(&mut connection, candidates, now).await? {
+                // What was behind the postponed may go now.
+                wake = Duration::ZERO;
+            }
+        }
+        // A flow that waits for its window, not for a token, is woken by the outcome that makes room.
+        let refilled = permits
+            .iter()
+            .filter_map(|p| self.pacing.refilled_at(p.flow, now.monotonic))
+            .map(|at| at.saturating_sub(now.monotonic));
+        Ok(refilled
+            .fold(wake, Duration::min)
+            .max(Duration::from_millis(1)))
+    }
+
+    async fn refresh_limits(&mut self, flows: &[FlowId], now: Instant) -> storage::Result<()> {
+        let stale: Vec<FlowId> = flows
+            .iter()
+            .copied()
+            .filter(|flow| self.pacing.is_stale(*flow, now.monotonic))
+            .collect();
+        if stale.is_empty() {
+            return Ok(());
+        }
+        let mut limits = self.handler.limits(&stale).await?;
+        for flow in stale {
+            let Some(limits) = limits.remove(&flow) else {
+                self.pacing.close(flow, now.monotonic);
+                continue;
+            };
+            let since = self
+                .owned
+                .since
+                .get(&flow.partition())
+                .copied()
+                .unwrap_or(now.monotonic);
+            self.pacing.set_limits(flow, limits, since, now.monotonic);
+        }
+        Ok(())
+    }
+
+    /// Releases what its pair's rate allows and postpones the rest. Returns whether anything was postponed.
+    async fn release(
+        &mut self,
+        connection: &mut storage::Connection,
+        candidates: Vec<Candidate>,
+        now: Instant,
+    ) -> storage::Result<bool> {
+        let mut chosen = HashMap::with_capacity(candidates.len());
+        let mut order = Vec::with_capacity(candidates.len());
+        let mut postponed = Vec::new();
+        for candidate in candidates {
+            let pair = candidate.pair.as_deref();
+            match pair.map_or(Ok(()), |pair| {
+                self.pacing.take_pair(candidate.flow, pair, now.monotonic)
+            }) {
+                Ok(()) => {
+                    order.push(candidate.id);
+                    chosen.insert(candidate.id, candidate);
+                }
+                Err(at) => {
+                    postponed.push((candidate.id, now.wall + at.saturating_sub(now.monotonic)));
+                }
+            }
+        }
+        if !postponed.is_empty() {
+            work::postpone(
+                connection,
+                &postponed,
+                "waiting for the rate limit of this recipient",
+            )
+            .await?;
+        }
+        let lease_until = now.wall + self.settings.release_lease;
+        let released =
+            work::release(connection, self.replica, &order, now.wall, lease_until).await?;
+        for id in &released {
+            if let Some(candidate) = chosen.get(id) {
+                self.pacing.take(candidate.flow, 1);
+            }
+        }
+        let hints: Vec<(WorkId, i32)> = order
+            .iter()
+            .filter(|id| released.contains(id))
+            .filter_map(|id| chosen.get(id).map(|candidate| (*id, candidate.attempt)))
+            .collect();
+        metrics::released(self.kind, hints.len());
+        self.publish(connection, &hints, now).await?;
+        Ok(!postponed.is_empty())
+    }
+
+    async fn publish(
+        &self,
+        connection: &mut storage::Connection,
+        hints: &[(WorkId, i32)],
+        now: Instant,
+    ) -> storage::Result<()> {
+        let failed =
+            publish_hints(&self.deps.broker, self.kind, hints, self.settings.hint_size).await;
+        if !failed.is_empty() {
+            metrics::publish_failed(self.kind, failed.len());
+            let again: Vec<_> = failed.into_iter().map(|id| (id, now.wall)).collect();
+            work::postpone(connection, &again, "waiting for the message broker").await?;
+        }
+        Ok(())
+    }
+}
+
+fn due_flows(waiting: &[WaitingFlow], now: DateTime<Utc>) -> Vec<FlowId> {
+    let mut due: Vec<FlowId> = waiting
+        .iter()
+        .filter(|w| w.first_due_at <= now)
+        .map(|w| w.flow)
+        .collect();
+    due.sort_unstable();
+    due.dedup();
+    due
+}
+
+fn next_due(waiting: &[WaitingFlow], now: DateTime<Utc>) -> Duration {
+    let later = waiting
+        .iter()
+        .map(|w| w.first_due_at)
+        .filter(|at| *at > now);
+    later.min().map_or(Duration::MAX, |at| until_then(at, now))
+}
+
+fn until_then(instant: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (instant - now).to_std().unwrap_or(Duration::ZERO)
+}
+
+/// Looks after leases that are over: hints that were lost, consumers that died.
+pub(crate) async fn sweep(
+    database: &Database,
+    kind: WorkKind,
+    partitions: &[i16],
+    now: DateTime<Utc>,
+    claim_lease: Duration,
+) -> storage::Result<Vec<work::Claim>> {
+    let mut connection = database.acquire().await?;
+    work::reclaim_released(&mut connection, kind, partitions, now).await?;
+    let abandoned =
+        work::claim_abandoned(&mut connection, kind, partitions, now, now + claim_lease).await?;
+    metrics::abandoned(kind, abandoned.len());
+    Ok(abandoned)
+}

@@ -1,0 +1,37 @@
+use std::time::Duration;
+
+/// How an engine runs; the defaults suit a service of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How long a released row waits to be claimed before it is released again.
+    pub release_lease: Duration,
+    /// How long a claim lives: longer than acting ever takes.
+    pub claim_lease: Duration,
+    /// How long a replica owns its partitions without renewing.
+    pub partition_lease: Duration,
+    /// How often it looks for itself, should a signal be lost; and for leases that are over.
+    pub poll: Duration,
+    /// How many work rows one broker message names at most.
+    pub hint_size: usize,
+    /// How many broker messages a consumer holds at most; with `hint_size`, its concurrency.
+    pub prefetch: u16,
+    /// How many outcomes share a transaction at most.
+    pub record_batch: usize,
+    /// Failures after which work that could not be recorded is given up.
+    pub max_record_failures: i32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            release_lease: Duration::from_secs(5),
+            claim_lease: Duration::from_mins(1),
+            partition_lease: Duration::from_secs(15),
+            poll: Duration::from_secs(1),
+            hint_size: 8,
+            prefetch: 32,
+            record_batch: 256,
+            max_record_failures: 20,
+        }
+    }
+}

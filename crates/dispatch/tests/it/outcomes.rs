@@ -1,0 +1,230 @@
+use std::time::Duration;
+
+use dispatch::Outcome;
+use domain::{Clock as _, Scope, SenderNumberId, WorkKind};
+use storage::work::{list_dead_letters, replay_dead_letters, resume};
+
+use testkit::eventually;
+
+use crate::{
+    script::{Plan, Script, unlimited},
+    stage::{LIMIT, any_flow, stage},
+};
+
+fn scope() -> Scope {
+    Scope::number(SenderNumberId::from_uuid(uuid::Uuid::from_u128(7)))
+}
+
+#[tokio::test]
+async fn work_is_tried_again_when_it_says() {
+    let stage = stage().await;
+    let script = Script::of(|claim| {
+        Plan::Finish(match claim.attempt {
+            1 => Outcome::Retry {
+                after: Duration::from_secs(10),
+                failed: true,
+                reason: "stumbled".to_owned(),
+            },
+            2 => Outcome::Retry {
+                after: Duration::from_secs(5),
+                failed: false,
+                reason: "throttled".to_owned(),
+            },
+            _ => Outcome::Done,
+        })
+    });
+    let id = stage.add(any_flow(), 1).await[0];
+    let engine = stage.engine(&script);
+    stage
+        .until_count("work where reason = 'stumbled' and failures = 1", 1)
+        .await;
+    stage.clock.advance(Duration::from_secs(9));
+    engine.look().await;
+    assert_eq!(script.acts_on(id), 1);
+    stage.clock.advance(Duration::from_secs(1));
+    // A throttle does not spend an attempt.
+    stage
+        .until_count("work where reason = 'throttled' and failures = 1", 1)
+        .await;
+    stage.clock.advance(Duration::from_secs(5));
+    stage.until_empty().await;
+    let claims: Vec<(i32, i32)> = script
+        .acts()
+        .iter()
+        .map(|act| (act.claim.attempt, act.claim.failures))
+        .collect();
+    assert_eq!(claims, [(1, 0), (2, 1), (3, 1)]);
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_given_up_can_be_replayed() {
+    let stage = stage().await;
+    let script = Script::of(|_| {
+        Plan::Finish(Outcome::Dead {
+            reason: "hopeless".to_owned(),
+        })
+    });
+    let id = stage.add(any_flow(), 1).await[0];
+    let engine = stage.engine(&script);
+    stage.until_count("dead_letters", 1).await;
+    let mut tx = stage.begin().await;
+    let letters = list_dead_letters(&mut tx, WorkKind::Send, 10)
+        .await
+        .unwrap();
+    assert_eq!((letters[0].id, &*letters[0].reason), (id, "hopeless"));
+    script.plan(|_| Plan::Finish(Outcome::Done));
+    replay_dead_letters(&mut tx, &[id], stage.clock.now())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    stage.until_empty().await;
+    assert_eq!(script.acts_on(id), 2);
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn held_work_waits_alone_until_its_scope_is_resumed() {
+    let stage = stage().await;
+    let script = Script::of(|claim| {
+        Plan::Finish(if claim.attempt == 1 && claim.lane == domain::Lane::Bulk {
+            Outcome::Hold {
+                scope: scope(),
+                reason: "template".to_owned(),
+            }
+        } else {
+            Outcome::Done
+        })
+    });
+    let flow = any_flow();
+    let mut held = stage.new_work(flow);
+    held.lane = domain::Lane::Bulk;
+    stage.insert(std::slice::from_ref(&held)).await;
+    let engine = stage.engine(&script);
+    stage.until_count("work where state = 'held'", 1).await;
+    stage.add(flow, 3).await;
+    stage.until_count("work", 1).await;
+    let mut tx = stage.begin().await;
+    assert_eq!(
+        resume(&mut tx, &scope(), stage.clock.now()).await.unwrap(),
+        1
+    );
+    tx.commit().await.unwrap();
+    stage.until_empty().await;
+    engine.stop().await;
+}
+
+fn pause(after: Option<u64>) -> Outcome {
+    Outcome::PauseFlow {
+        scope: scope(),
+        after: after.map(Duration::from_secs),
+        reason: "cooling".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_throttled_flow_waits_as_a_whole_and_others_do_not() {
+    let stage = stage().await;
+    let (flow, other) = (any_flow(), any_flow());
+    let script = Script::of(move |claim| {
+        if claim.flow == flow {
+            Plan::AtGate(pause(Some(30)))
+        } else {
+            Plan::Finish(Outcome::Done)
+        }
+    });
+    script.limit_flow(flow, unlimited(1));
+    let first = stage.add(flow, 1).await[0];
+    stage.clock.advance(Duration::from_secs(1));
+    stage.add(flow, 2).await;
+    let engine = stage.engine(&script);
+    eventually(LIMIT, async || script.acting() == 1).await;
+    stage.clock.advance(Duration::from_secs(1));
+    script.open_gate();
+    stage.until_count("flow_pauses", 1).await;
+    let others = stage.add(other, 2).await;
+    stage.until_count("work", 3).await;
+    assert!(others.iter().all(|id| script.acts_on(*id) == 1));
+    stage.clock.advance(Duration::from_secs(29));
+    engine.look().await;
+    assert_eq!(stage.count("work").await, 3);
+    assert_eq!(stage.work(first, "failures").await.as_deref(), Some("0"));
+    script.plan(|_| Plan::Finish(Outcome::Done));
+    stage.clock.advance(Duration::from_secs(1));
+    stage.until_empty().await;
+    // What the throttle sent back is older than the rest, and goes first.
+    let acts = script.acts();
+    let after_pause: Vec<_> = acts
+        .iter()
+        .filter(|act| act.claim.flow == flow)
+        .map(|act| act.claim.id)
+        .collect();
+    assert_eq!(after_pause[..2], [first, first]);
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn of_several_pauses_the_longest_holds() {
+    let stage = stage().await;
+    // In one batch, and in whatever order.
+    let script = Script::of(|claim| {
+        Plan::AtGate(pause(match claim.lane {
+            domain::Lane::Reply => Some(10),
+            domain::Lane::Report => Some(60),
+            domain::Lane::Bulk => Some(30),
+        }))
+    });
+    let flow = any_flow();
+    let works = [
+        domain::Lane::Reply,
+        domain::Lane::Report,
+        domain::Lane::Bulk,
+    ]
+    .map(|lane| {
+        let mut work = stage.new_work(flow);
+        work.lane = lane;
+        work
+    });
+    stage.insert(&works).await;
+    let engine = stage.engine(&script);
+    eventually(LIMIT, async || script.acting() == 3).await;
+    script.open_gate();
+    stage
+        .until_count("work where state = 'waiting' and attempt = 1", 3)
+        .await;
+    stage.clock.advance(Duration::from_secs(59));
+    engine.look().await;
+    assert_eq!(script.acts().len(), 3);
+    script.plan(|_| Plan::Finish(Outcome::Done));
+    stage.clock.advance(Duration::from_secs(1));
+    stage.until_empty().await;
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_flow_in_trouble_waits_until_somebody_mends_it() {
+    let stage = stage().await;
+    let script = Script::of(|claim| {
+        Plan::Finish(if claim.attempt == 1 {
+            pause(None)
+        } else {
+            Outcome::Done
+        })
+    });
+    // Also where no tenant is known, as for events.
+    let mut work = stage.new_work(any_flow());
+    work.tenant_id = None;
+    stage.insert(std::slice::from_ref(&work)).await;
+    let engine = stage.engine(&script);
+    stage
+        .until_count("flow_pauses where until is null", 1)
+        .await;
+    stage.clock.advance(Duration::from_hours(24));
+    engine.look().await;
+    assert_eq!(script.acts().len(), 1);
+    let mut tx = stage.begin().await;
+    resume(&mut tx, &scope(), stage.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    stage.until_empty().await;
+    engine.stop().await;
+}

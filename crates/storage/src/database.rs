@@ -1,0 +1,116 @@
+use std::{str::FromStr, time::Duration};
+
+use domain::TenantId;
+use sqlx::{
+    ConnectOptions, Connection as _, PgConnection, PgPool, Postgres,
+    migrate::Migrator,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::{Error, Result};
+
+static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+/// A connection that a caller borrows to the functions of this crate.
+pub type Connection = PgConnection;
+/// A transaction: rolls back when dropped, `commit` ends it.
+pub type Transaction = sqlx::Transaction<'static, Postgres>;
+
+/// A pool of connections as one role.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: PgPool,
+}
+
+impl Database {
+    /// Prepares the pool; connects when first used, so that a service starts while the database is away.
+    pub fn connect(url: &str, max_connections: u32, acquire_timeout: Duration) -> Result<Self> {
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(acquire_timeout)
+            // A connection that died while idle must not cost a caller an error.
+            .test_before_acquire(true)
+            .connect_lazy_with(options(url)?.options(DEADLINES));
+        Ok(Self { pool })
+    }
+
+    /// A connection outside any transaction.
+    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// A transaction that acts for no tenant: for workers and for what no tenant owns.
+    pub async fn begin(&self) -> Result<Transaction> {
+        Ok(self.pool.begin().await?)
+    }
+
+    /// A transaction that sees and writes rows of these tenants only (row-level security).
+    pub async fn begin_for(&self, tenants: &[TenantId]) -> Result<Transaction> {
+        let mut tx = self.pool.begin().await?;
+        let list = tenants
+            .iter()
+            .map(|tenant| tenant.as_uuid().to_string())
+            .collect::<Vec<_>>()
+            .join(",");
+        // Local to the transaction: the next user of this connection starts with none.
+        sqlx::query_scalar!("SELECT set_config('labwire.tenants', $1, true)", list)
+            .fetch_one(&mut *tx)
+            .await?;
+        Ok(tx)
+    }
+
+    /// Waits until the server answers: for readiness.
+    pub async fn until_reachable(&self) {
+        while let Err(error) = self.ping().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the database is not reachable yet"
+            );
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Asks the server for an answer.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+/// Nothing waits for ever, on either side: not a peer that fell silent, not a lock held by a process that was frozen.
+const DEADLINES: [(&str, &str); 7] = [
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "15s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "20s"),
+];
+
+/// Brings the database at `url` to this version's schema; `url` names the role that owns it.
+pub async fn migrate(url: &str) -> Result<()> {
+    let mut connection = PgConnection::connect_with(&options(url)?).await?;
+    MIGRATOR
+        .run(&mut connection)
+        .await
+        .map_err(Error::Migration)?;
+    connection.close().await?;
+    Ok(())
+}
+
+fn options(url: &str) -> Result<PgConnectOptions> {
+    // Statements stay out of the log: slow ones are PostgreSQL's to report (log_min_duration_statement).
+    Ok(PgConnectOptions::from_str(url)?
+        .application_name("labwire")
+        .disable_statement_logging())
+}

@@ -1,0 +1,46 @@
+use std::str::FromStr;
+
+use domain::WorkKind;
+use sqlx::postgres::PgListener;
+
+use crate::{Database, Result};
+
+pub(crate) const CHANNEL: &str = "labwire_work";
+
+/// "There may be work of this kind in this partition."
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkSignal {
+    pub kind: WorkKind,
+    pub partition: i16,
+}
+
+/// Hears of new work. A signal can be lost (a dropped connection), so a listener also looks for itself now and then.
+#[derive(Debug)]
+pub struct WorkListener {
+    listener: PgListener,
+}
+
+impl WorkListener {
+    pub async fn connect(database: &Database) -> Result<Self> {
+        let mut listener = PgListener::connect_with(database.pool()).await?;
+        listener.listen(CHANNEL).await?;
+        Ok(Self { listener })
+    }
+
+    /// The next signal; `None` when the connection was lost and made anew, so signals may have been missed.
+    pub async fn next(&mut self) -> Result<Option<WorkSignal>> {
+        Ok(self
+            .listener
+            .try_recv()
+            .await?
+            .and_then(|notification| parse(notification.payload())))
+    }
+}
+
+fn parse(payload: &str) -> Option<WorkSignal> {
+    let (kind, partition) = payload.split_once(':')?;
+    Some(WorkSignal {
+        kind: WorkKind::from_str(kind).ok()?,
+        partition: partition.parse().ok()?,
+    })
+}

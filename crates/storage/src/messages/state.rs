@@ -1,0 +1,191 @@
+use chrono::{DateTime, Utc};
+use domain::{Delivery, MessageId, MessageState, TenantId};
+use uuid::Uuid;
+
+use crate::{Connection, Error, Result, error::parse};
+
+/// The part of a message that changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessageRow {
+    pub message_id: MessageId,
+    pub tenant_id: TenantId,
+    pub delivery: Delivery,
+    pub wamid: Option<String>,
+    pub attempts: i32,
+    pub resends: i32,
+    pub unconfirmed_at: Option<DateTime<Utc>>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl MessageRow {
+    pub fn state(&self) -> MessageState {
+        self.delivery.state()
+    }
+}
+
+struct Row {
+    message_id: Uuid,
+    tenant_id: Uuid,
+    base: String,
+    wamid: Option<String>,
+    attempts: i32,
+    resends: i32,
+    sent_at: Option<DateTime<Utc>>,
+    delivered_at: Option<DateTime<Utc>>,
+    read_at: Option<DateTime<Utc>>,
+    failed_at: Option<DateTime<Utc>>,
+    failure: Option<serde_json::Value>,
+    unconfirmed_at: Option<DateTime<Utc>>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for MessageRow {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let failure = row.failure.map(serde_json::from_value).transpose();
+        Ok(Self {
+            message_id: MessageId::from_uuid(row.message_id),
+            tenant_id: TenantId::from_uuid(row.tenant_id),
+            delivery: Delivery {
+                base: parse("message_state.base", &row.base)?,
+                sent_at: row.sent_at,
+                delivered_at: row.delivered_at,
+                read_at: row.read_at,
+                failed_at: row.failed_at,
+                failure: failure.map_err(|_| Error::Unreadable {
+                    column: "message_state.failure",
+                })?,
+            },
+            wamid: row.wamid,
+            attempts: row.attempts,
+            resends: row.resends,
+            unconfirmed_at: row.unconfirmed_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+pub async fn find_state(connection: &mut Connection, id: MessageId) -> Result<Option<MessageRow>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT message_id, tenant_id, base, wamid, attempts, resends, sent_at, delivered_at, read_at, failed_at, failure,
+               unconfirmed_at, updated_at
+        FROM message_state WHERE message_id = $1
+        "#,
+        id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(MessageRow::try_from).transpose()
+}
+
+/// Locks these rows to the end of the transaction, in key order, so that two batches cannot wait for each other.
+pub async fn lock_states(
+    connection: &mut Connection,
+    ids: &[MessageId],
+) -> Result<Vec<MessageRow>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT message_id, tenant_id, base, wamid, attempts, resends, sent_at, delivered_at, read_at, failed_at, failure,
+               unconfirmed_at, updated_at
+        FROM message_state WHERE message_id = ANY ($1) ORDER BY message_id FOR UPDATE
+        "#,
+        &ids.iter().map(MessageId::as_uuid).collect::<Vec<_>>()
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(MessageRow::try_from).collect()
+}
+
+/// The messages that these wamids name, not locked: lock them by id afterwards, all together.
+pub async fn list_ids_by_wamid(
+    connection: &mut Connection,
+    wamids: &[String],
+) -> Result<Vec<(String, MessageId)>> {
+    let rows = sqlx::query!(
+        r#"SELECT wamid AS "wamid!", message_id FROM message_state WHERE wamid = ANY ($1)"#,
+        wamids
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.wamid, MessageId::from_uuid(row.message_id)))
+        .collect())
+}
+
+/// Writes rows back; the caller holds their locks.
+pub async fn update_states(connection: &mut Connection, rows: &[MessageRow]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let instants =
+        |f: fn(&MessageRow) -> Option<DateTime<Utc>>| rows.iter().map(f).collect::<Vec<_>>();
+    let failures = rows.iter().map(|row| {
+        row.delivery
+            .failure
+            .as_ref()
+            .map(serde_json::to_value)
+            .transpose()
+    });
+    let failures = failures
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| Error::Unreadable {
+            column: "message_state.failure",
+        })?;
+    sqlx::query!(
+        r#"
+        UPDATE message_state AS m
+        SET state = item.state, base = item.base, wamid = item.wamid, attempts = item.attempts, resends = item.resends,
+            sent_at = item.sent_at, delivered_at = item.delivered_at, read_at = item.read_at, failed_at = item.failed_at,
+            failure = item.failure, unconfirmed_at = item.unconfirmed_at, updated_at = item.updated_at
+        FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::timestamptz[], $8::timestamptz[],
+                    $9::timestamptz[], $10::timestamptz[], $11::jsonb[], $12::timestamptz[], $13::timestamptz[])
+             AS item (message_id, state, base, wamid, attempts, resends, sent_at, delivered_at, read_at, failed_at, failure, unconfirmed_at, updated_at)
+        WHERE m.message_id = item.message_id
+        "#,
+        &rows.iter().map(|r| r.message_id.as_uuid()).collect::<Vec<_>>(),
+        &rows.iter().map(|r| r.state().as_str().to_owned()).collect::<Vec<_>>(),
+        &rows.iter().map(|r| r.delivery.base.as_str().to_owned()).collect::<Vec<_>>(),
+        &rows.iter().map(|r| r.wamid.clone()).collect::<Vec<_>>() as _,
+        &rows.iter().map(|r| r.attempts).collect::<Vec<_>>(),
+        &rows.iter().map(|r| r.resends).collect::<Vec<_>>(),
+        &instants(|r| r.delivery.sent_at) as _,
+        &instants(|r| r.delivery.delivered_at) as _,
+        &instants(|r| r.delivery.read_at) as _,
+        &instants(|r| r.delivery.failed_at) as _,
+        &failures as _,
+        &instants(|r| r.unconfirmed_at) as _,
+        &rows.iter().map(|r| r.updated_at).collect::<Vec<_>>()
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Locks messages that are past their lifetime while their send still waits: nothing was ever tried that could reach the patient.
+pub async fn list_expired(
+    connection: &mut Connection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<MessageId>> {
+    let rows = sqlx::query_scalar!(
+        r#"
+        SELECT m.id FROM work AS w
+        JOIN messages AS m ON m.id = w.subject
+        JOIN message_state AS s ON s.message_id = m.id
+        WHERE w.kind = 'send' AND w.state IN ('waiting', 'held') AND m.expires_at <= $1 AND s.state = 'queued'
+        LIMIT $2
+        -- From here to the end of the transaction nobody starts to send them; one that is being recorded is left alone.
+        FOR UPDATE OF w, s SKIP LOCKED
+        "#,
+        now,
+        limit
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(MessageId::from_uuid).collect())
+}

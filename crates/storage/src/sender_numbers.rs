@@ -1,0 +1,119 @@
+//! The WhatsApp numbers that tenants send from.
+
+use chrono::{DateTime, Utc};
+use domain::{SenderNumberId, TenantId};
+
+use crate::{Connection, Result};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SenderNumber {
+    pub id: SenderNumberId,
+    pub tenant_id: TenantId,
+    pub phone_number_id: String,
+    pub waba_id: String,
+    pub display_phone_number: String,
+    pub rate_per_second: f64,
+    pub burst: i32,
+}
+
+struct Row {
+    id: uuid::Uuid,
+    tenant_id: uuid::Uuid,
+    phone_number_id: String,
+    waba_id: String,
+    display_phone_number: String,
+    rate_per_second: f64,
+    burst: i32,
+}
+
+impl From<Row> for SenderNumber {
+    fn from(row: Row) -> Self {
+        Self {
+            id: SenderNumberId::from_uuid(row.id),
+            tenant_id: TenantId::from_uuid(row.tenant_id),
+            phone_number_id: row.phone_number_id,
+            waba_id: row.waba_id,
+            display_phone_number: row.display_phone_number,
+            rate_per_second: row.rate_per_second,
+            burst: row.burst,
+        }
+    }
+}
+
+/// Violates `sender_numbers_phone_number_id_key` if any tenant has this number already.
+pub async fn insert_sender_number(
+    connection: &mut Connection,
+    number: &SenderNumber,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        r#"
+        INSERT INTO sender_numbers (id, tenant_id, provider, phone_number_id, waba_id, display_phone_number, rate_per_second, burst, created_at)
+        VALUES ($1, $2, 'meta', $3, $4, $5, $6, $7, $8)
+        "#,
+        number.id.as_uuid(),
+        number.tenant_id.as_uuid(),
+        number.phone_number_id,
+        number.waba_id,
+        number.display_phone_number,
+        number.rate_per_second,
+        number.burst,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The tenant's number; the oldest if it has several.
+pub async fn find_sender_number_of(
+    connection: &mut Connection,
+    tenant: TenantId,
+) -> Result<Option<SenderNumber>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT id, tenant_id, phone_number_id, waba_id, display_phone_number, rate_per_second, burst
+        FROM sender_numbers WHERE tenant_id = $1 ORDER BY id LIMIT 1
+        "#,
+        tenant.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(SenderNumber::from))
+}
+
+pub async fn list_sender_numbers(
+    connection: &mut Connection,
+    ids: &[SenderNumberId],
+) -> Result<Vec<SenderNumber>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT id, tenant_id, phone_number_id, waba_id, display_phone_number, rate_per_second, burst
+        FROM sender_numbers WHERE id = ANY ($1)
+        "#,
+        &ids.iter().map(SenderNumberId::as_uuid).collect::<Vec<_>>()
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(SenderNumber::from).collect())
+}
+
+/// Whose numbers these provider ids are; unknown ids are left out.
+pub async fn list_by_phone_number_ids(
+    connection: &mut Connection,
+    ids: &[String],
+) -> Result<Vec<SenderNumber>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT id, tenant_id, phone_number_id, waba_id, display_phone_number, rate_per_second, burst
+        FROM sender_numbers WHERE provider = 'meta' AND phone_number_id = ANY ($1)
+        "#,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(SenderNumber::from).collect())
+}

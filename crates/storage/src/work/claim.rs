@@ -1,0 +1,156 @@
+use chrono::{DateTime, Utc};
+use domain::{FlowId, Lane, TenantId, WorkId, WorkKind};
+use uuid::Uuid;
+
+use super::Claim;
+use crate::{Connection, Error, Result, error::parse};
+
+struct Row {
+    id: Uuid,
+    kind: String,
+    flow: Uuid,
+    lane: i16,
+    subject: Uuid,
+    tenant_id: Option<Uuid>,
+    attempt: i32,
+    failures: i32,
+    begun: bool,
+    traceparent: Option<String>,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Claim {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: WorkId::from_uuid(row.id),
+            kind: parse("work.kind", &row.kind)?,
+            flow: FlowId::from_uuid(row.flow),
+            lane: Lane::try_from(row.lane).map_err(|_| Error::Unreadable {
+                column: "work.lane",
+            })?,
+            subject: row.subject,
+            tenant_id: row.tenant_id.map(TenantId::from_uuid),
+            attempt: row.attempt,
+            failures: row.failures,
+            begun: row.begun,
+            traceparent: row.traceparent,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// Claims released work. The attempt number must be the one in the hint: a redelivered or stale hint claims nothing.
+pub async fn claim(
+    connection: &mut Connection,
+    work: &[(WorkId, i32)],
+    now: DateTime<Utc>,
+    lease_until: DateTime<Utc>,
+) -> Result<Vec<Claim>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        UPDATE work SET state = 'claimed', attempt = attempt + 1, begun = false, lease_until = $4
+        WHERE id IN (
+            SELECT w.id FROM work AS w JOIN UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt) USING (id)
+            WHERE w.attempt = item.attempt AND w.state = 'released' AND w.lease_until > $3
+            -- Whoever has it locked makes the hint stale: there is nothing to wait for.
+            FOR UPDATE OF w SKIP LOCKED)
+        RETURNING id, kind, flow, lane, subject, tenant_id, attempt, failures, begun, traceparent, created_at
+        "#,
+        &work.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>(),
+        &work.iter().map(|(_, attempt)| *attempt).collect::<Vec<_>>(),
+        now,
+        lease_until
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(Claim::try_from).collect()
+}
+
+/// Records that claims are about to be acted on outside and renews their leases. A claim that is not returned, by id and
+/// attempt, is no longer the caller's: it must not act on it.
+pub async fn begin(
+    connection: &mut Connection,
+    claims: &[(WorkId, i32)],
+    lease_until: DateTime<Utc>,
+) -> Result<Vec<(WorkId, i32)>> {
+    let rows = sqlx::query!(
+        r#"
+        UPDATE work SET begun = true, lease_until = $3
+        FROM UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt)
+        WHERE work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed' AND NOT work.begun
+        RETURNING work.id, work.attempt
+        "#,
+        &claims.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>(),
+        &claims.iter().map(|(_, attempt)| *attempt).collect::<Vec<_>>(),
+        lease_until
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (WorkId::from_uuid(row.id), row.attempt))
+        .collect())
+}
+
+/// How many rows one statement of the sweep takes: what is left is taken at the next turn.
+const SWEEP: i64 = 1000;
+
+/// Released but never claimed, lease over: waits again. Returns how many.
+pub async fn reclaim_released(
+    connection: &mut Connection,
+    kind: WorkKind,
+    partitions: &[i16],
+    now: DateTime<Utc>,
+) -> Result<u64> {
+    let result = sqlx::query!(
+        r#"
+        UPDATE work SET state = 'waiting', lease_until = NULL
+        WHERE id IN (
+            SELECT id FROM work
+            WHERE kind = $1 AND partition = ANY ($2) AND state IN ('released', 'claimed') AND state = 'released' AND lease_until <= $3
+            LIMIT $4
+            FOR UPDATE SKIP LOCKED)
+        "#,
+        kind.as_str(),
+        partitions,
+        now,
+        SWEEP
+    )
+    .execute(connection)
+    .await?;
+    Ok(result.rows_affected())
+}
+
+/// Claimed, lease over: the consumer died or hangs. Claims it anew for the caller, who decides what that means;
+/// `begun` tells whether the lost consumer may have acted.
+pub async fn claim_abandoned(
+    connection: &mut Connection,
+    kind: WorkKind,
+    partitions: &[i16],
+    now: DateTime<Utc>,
+    lease_until: DateTime<Utc>,
+) -> Result<Vec<Claim>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        UPDATE work SET attempt = attempt + 1, lease_until = $4
+        WHERE id IN (
+            SELECT id FROM work
+            WHERE kind = $1 AND partition = ANY ($2) AND state IN ('released', 'claimed') AND state = 'claimed' AND lease_until <= $3
+            LIMIT 256
+            -- A consumer that is just recording its outcome goes first.
+            FOR UPDATE SKIP LOCKED)
+        RETURNING id, kind, flow, lane, subject, tenant_id, attempt, failures, begun, traceparent, created_at
+        "#,
+        kind.as_str(),
+        partitions,
+        now,
+        lease_until
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(Claim::try_from).collect()
+}

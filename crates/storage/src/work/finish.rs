@@ -1,0 +1,244 @@
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use domain::{Scope, WorkId, WorkKind};
+use uuid::Uuid;
+
+use super::insert::signal;
+use crate::{Connection, Result, error::parse};
+
+/// What becomes of claimed work.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Disposition {
+    Done,
+    /// Waits until `due_at`. `failed` spends one of the retry schedule's attempts.
+    Retry {
+        due_at: DateTime<Utc>,
+        failed: bool,
+        reason: String,
+    },
+    /// Waits until the scope is resumed.
+    Hold {
+        scope: Scope,
+        reason: String,
+    },
+    Dead {
+        reason: String,
+    },
+}
+
+/// A claim and its outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    pub id: WorkId,
+    pub attempt: i32,
+    pub disposition: Disposition,
+}
+
+impl Finished {
+    fn key(&self) -> (Uuid, i32) {
+        (self.id.as_uuid(), self.attempt)
+    }
+}
+
+/// Records outcomes and wakes the releasers whose windows got room. Returns the work whose claim was still the caller's.
+pub async fn finish(
+    connection: &mut Connection,
+    finished: &[Finished],
+    now: DateTime<Utc>,
+) -> Result<HashSet<WorkId>> {
+    let mut ours = Vec::with_capacity(finished.len());
+    ours.extend(done(connection, finished).await?);
+    ours.extend(retry(connection, finished).await?);
+    ours.extend(hold(connection, finished).await?);
+    ours.extend(dead(connection, finished, now).await?);
+    let mut places = Vec::with_capacity(ours.len());
+    for (_, kind, partition) in &ours {
+        places.push((parse::<WorkKind>("work.kind", kind)?, *partition));
+    }
+    signal(connection, places.into_iter()).await?;
+    Ok(ours
+        .into_iter()
+        .map(|(id, ..)| WorkId::from_uuid(id))
+        .collect())
+}
+
+type Place = (Uuid, String, i16);
+
+async fn done(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<Place>> {
+    let (ids, attempts): (Vec<_>, Vec<_>) = finished
+        .iter()
+        .filter(|f| f.disposition == Disposition::Done)
+        .map(Finished::key)
+        .unzip();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        r#"
+        DELETE FROM work USING UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt)
+        WHERE work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
+        RETURNING work.id, kind, partition
+        "#,
+        &ids,
+        &attempts
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id, row.kind, row.partition))
+        .collect())
+}
+
+async fn retry(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<Place>> {
+    let (mut ids, mut attempts, mut due, mut failed, mut reasons) =
+        (vec![], vec![], vec![], vec![], vec![]);
+    for item in finished {
+        if let Disposition::Retry {
+            due_at,
+            failed: spends,
+            reason,
+        } = &item.disposition
+        {
+            let (id, attempt) = item.key();
+            ids.push(id);
+            attempts.push(attempt);
+            due.push(*due_at);
+            failed.push(i32::from(*spends));
+            reasons.push(reason.clone());
+        }
+    }
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        r#"
+        UPDATE work SET state = 'waiting', lease_until = NULL, due_at = item.due_at, failures = failures + item.failed, reason = item.reason
+        FROM UNNEST($1::uuid[], $2::integer[], $3::timestamptz[], $4::integer[], $5::text[]) AS item (id, attempt, due_at, failed, reason)
+        WHERE work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
+        RETURNING work.id, kind, partition
+        "#,
+        &ids,
+        &attempts,
+        &due,
+        &failed,
+        &reasons
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id, row.kind, row.partition))
+        .collect())
+}
+
+async fn hold(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<Place>> {
+    let (mut ids, mut attempts, mut scopes, mut reasons) = (vec![], vec![], vec![], vec![]);
+    for item in finished {
+        if let Disposition::Hold { scope, reason } = &item.disposition {
+            let (id, attempt) = item.key();
+            ids.push(id);
+            attempts.push(attempt);
+            scopes.push(scope.as_str().to_owned());
+            reasons.push(reason.clone());
+        }
+    }
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        r#"
+        UPDATE work SET state = 'held', lease_until = NULL, hold_scope = item.scope, reason = item.reason
+        FROM UNNEST($1::uuid[], $2::integer[], $3::text[], $4::text[]) AS item (id, attempt, scope, reason)
+        WHERE work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
+        RETURNING work.id, kind, partition
+        "#,
+        &ids,
+        &attempts,
+        &scopes,
+        &reasons
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id, row.kind, row.partition))
+        .collect())
+}
+
+async fn dead(
+    connection: &mut Connection,
+    finished: &[Finished],
+    now: DateTime<Utc>,
+) -> Result<Vec<Place>> {
+    let (mut ids, mut attempts, mut reasons) = (vec![], vec![], vec![]);
+    for item in finished {
+        if let Disposition::Dead { reason } = &item.disposition {
+            let (id, attempt) = item.key();
+            ids.push(id);
+            attempts.push(attempt);
+            reasons.push(reason.clone());
+        }
+    }
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        r#"
+        WITH gone AS (
+            DELETE FROM work USING UNNEST($1::uuid[], $2::integer[], $3::text[]) AS item (id, attempt, reason)
+            WHERE work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
+            RETURNING work.*, item.reason AS cause
+        ), buried AS (
+            INSERT INTO dead_letters (id, kind, flow, lane, subject, tenant_id, pair, attempt, reason, traceparent, created_at, died_at)
+            SELECT id, kind, flow, lane, subject, tenant_id, pair, attempt, cause, traceparent, created_at, $4 FROM gone
+        )
+        SELECT id, kind, partition FROM gone
+        "#,
+        &ids,
+        &attempts,
+        &reasons,
+        now
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id, row.kind, row.partition))
+        .collect())
+}
+
+/// Takes back work that nobody is acting on: its subject was settled by other means. Claimed work is left to its consumer.
+pub async fn cancel(connection: &mut Connection, kind: WorkKind, subjects: &[Uuid]) -> Result<u64> {
+    if subjects.is_empty() {
+        return Ok(0);
+    }
+    let result = sqlx::query!(
+        "DELETE FROM work WHERE kind = $1 AND subject = ANY ($2) AND state <> 'claimed'",
+        kind.as_str(),
+        subjects
+    )
+    .execute(connection)
+    .await?;
+    Ok(result.rows_affected())
+}
+
+/// Which of these claims are still the caller's and may have been acted on; locked to the end of the transaction.
+pub async fn list_begun(
+    connection: &mut Connection,
+    claims: &[(WorkId, i32)],
+) -> Result<HashSet<WorkId>> {
+    let rows = sqlx::query_scalar!(
+        r#"
+        SELECT work.id FROM work JOIN UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt) USING (id)
+        WHERE work.attempt = item.attempt AND work.state = 'claimed' AND work.begun
+        ORDER BY work.id FOR UPDATE OF work
+        "#,
+        &claims.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>(),
+        &claims.iter().map(|(_, attempt)| *attempt).collect::<Vec<_>>()
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(WorkId::from_uuid).collect())
+}

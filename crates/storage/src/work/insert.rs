@@ -1,0 +1,97 @@
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use domain::{FlowId, Lane, TenantId, WorkId, WorkKind};
+use uuid::Uuid;
+
+use crate::{Connection, Result, listener::CHANNEL};
+
+/// Work to be done.
+#[derive(Debug, Clone)]
+pub struct NewWork {
+    pub id: WorkId,
+    pub kind: WorkKind,
+    pub flow: FlowId,
+    pub lane: Lane,
+    pub subject: Uuid,
+    pub tenant_id: Option<TenantId>,
+    pub pair: Option<Vec<u8>>,
+    pub due_at: DateTime<Utc>,
+    pub traceparent: Option<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// Inserts work and signals it. With `lease_until` the work is born released: its inserter publishes the hint itself.
+/// A subject has one work of a kind at a time; a second one is not inserted.
+pub async fn insert(
+    connection: &mut Connection,
+    work: &[NewWork],
+    lease_until: Option<DateTime<Utc>>,
+) -> Result<()> {
+    if work.is_empty() {
+        return Ok(());
+    }
+    let column = |f: fn(&NewWork) -> Uuid| work.iter().map(f).collect::<Vec<_>>();
+    let state = if lease_until.is_some() {
+        "released"
+    } else {
+        "waiting"
+    };
+    sqlx::query!(
+        r#"
+        INSERT INTO work (id, kind, flow, partition, lane, subject, tenant_id, pair, state, due_at, lease_until, traceparent, created_at)
+        SELECT item.id, item.kind, item.flow, item.partition, item.lane, item.subject, item.tenant_id, item.pair, $12,
+               item.due_at, $13, item.traceparent, item.created_at
+        FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::smallint[], $5::smallint[], $6::uuid[], $7::uuid[], $8::bytea[],
+                    $9::timestamptz[], $10::text[], $11::timestamptz[])
+             AS item (id, kind, flow, partition, lane, subject, tenant_id, pair, due_at, traceparent, created_at)
+        -- To name the constraint would need the right to read, which ingest does not have.
+        ON CONFLICT DO NOTHING
+        "#,
+        &column(|w| w.id.as_uuid()),
+        &work.iter().map(|w| w.kind.as_str().to_owned()).collect::<Vec<_>>(),
+        &column(|w| w.flow.as_uuid()),
+        &work.iter().map(|w| w.flow.partition()).collect::<Vec<_>>(),
+        &work.iter().map(|w| w.lane.as_i16()).collect::<Vec<_>>(),
+        &column(|w| w.subject),
+        &work.iter().map(|w| w.tenant_id.map(|t| t.as_uuid())).collect::<Vec<_>>() as _,
+        &work.iter().map(|w| w.pair.clone()).collect::<Vec<_>>() as _,
+        &work.iter().map(|w| w.due_at).collect::<Vec<_>>(),
+        &work.iter().map(|w| w.traceparent.clone()).collect::<Vec<_>>() as _,
+        &work.iter().map(|w| w.created_at).collect::<Vec<_>>(),
+        state,
+        lease_until,
+    )
+    .execute(&mut *connection)
+    .await?;
+    if lease_until.is_none() {
+        signal(
+            connection,
+            work.iter().map(|w| (w.kind, w.flow.partition())),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Wakes the owners of these partitions when the transaction commits.
+pub async fn signal(
+    connection: &mut Connection,
+    places: impl Iterator<Item = (WorkKind, i16)>,
+) -> Result<()> {
+    let payloads: BTreeSet<String> = places
+        .map(|(kind, partition)| format!("{}:{partition}", kind.as_str()))
+        .collect();
+    if payloads.is_empty() {
+        return Ok(());
+    }
+    let payloads: Vec<String> = payloads.into_iter().collect();
+    sqlx::query!(
+        r#"SELECT pg_notify($1, payload) AS "notified: ()" FROM UNNEST($2::text[]) AS payload"#,
+        CHANNEL,
+        &payloads
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(())
+}

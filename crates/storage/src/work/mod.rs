@@ -1,0 +1,49 @@
+//! The `work` table: what must be done, not before an instant. The statements of the engine's life cycle
+//! (`insert` → `release` → `claim` → `finish`), one file each. Knows nothing of what the work is.
+//!
+//! Time is the caller's `now`: replicas are expected to agree to within a fraction of a lease. What must hold even when
+//! they do not (no work acted on twice) rests on the attempt number, not on clocks.
+
+mod claim;
+mod dead_letters;
+mod finish;
+mod hold;
+mod insert;
+mod ownership;
+mod release;
+
+use chrono::{DateTime, Utc};
+use domain::{FlowId, Lane, TenantId, WorkId, WorkKind};
+use uuid::Uuid;
+
+pub use claim::{begin, claim, claim_abandoned, reclaim_released};
+pub use dead_letters::{DeadLetter, list_dead_letters, replay_dead_letters};
+pub use finish::{Disposition, Finished, cancel, finish, list_begun};
+pub use hold::{
+    FlowPause, NewFlowPause, Wait, find_wait, insert_pauses, list_pauses, lock_scope, resume,
+};
+pub use insert::{NewWork, insert, signal};
+pub use ownership::{Ownership, hold_partitions, yield_partitions};
+pub use release::{
+    Candidate, FlowPermits, InFlight, WaitingFlow, list_in_flight, list_waiting_flows, pick_due,
+    postpone, release,
+};
+
+/// Work in the hands of a consumer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    pub id: WorkId,
+    pub kind: WorkKind,
+    pub flow: FlowId,
+    pub lane: Lane,
+    pub subject: Uuid,
+    pub tenant_id: Option<TenantId>,
+    /// The number of this claim: what the claim's outcome is fenced by.
+    pub attempt: i32,
+    /// Earlier claims that failed by this work's own fault.
+    pub failures: i32,
+    /// Whether the claim before this one may have been acted on outside.
+    pub begun: bool,
+    pub traceparent: Option<String>,
+    pub created_at: DateTime<Utc>,
+}

@@ -1,0 +1,226 @@
+use chrono::{DateTime, Utc};
+use domain::{FlowId, Lane, Scope, SenderNumberId, TemplateId, TenantId, WorkKind};
+use storage::{
+    Connection, WorkListener,
+    work::{
+        Disposition, FlowPause, NewFlowPause, find_wait, insert, insert_pauses, list_pauses,
+        lock_scope, resume,
+    },
+};
+use testkit::eventually;
+use tokio::time::timeout;
+
+use super::{any_flow, claimed, finish_one, new_work, row};
+use crate::support::{LIMIT, Stage, now, seconds, stage};
+
+fn number_scope() -> Scope {
+    Scope::number(SenderNumberId::new_at(now()))
+}
+
+fn pause(flow: FlowId, scope: &Scope, until: Option<DateTime<Utc>>) -> NewFlowPause {
+    NewFlowPause {
+        kind: WorkKind::Send,
+        flow,
+        scope: scope.clone(),
+        tenant_id: Some(TenantId::new_at(now())),
+        reason: "paused".to_owned(),
+        until,
+    }
+}
+
+async fn in_force(tx: &mut Connection, flow: FlowId, at: DateTime<Utc>) -> Vec<FlowPause> {
+    list_pauses(tx, WorkKind::Send, &[flow], at).await.unwrap()
+}
+
+#[tokio::test]
+async fn held_work_waits_for_its_own_scope() {
+    let stage = stage().await;
+    let (mended, other) = (number_scope(), Scope::template(TemplateId::new_at(now())));
+    let mut tx = stage.work().await;
+    let claims = claimed(&mut tx, 3).await;
+    for (claim, scope) in claims.iter().zip([&mended, &mended, &other]) {
+        let hold = Disposition::Hold {
+            scope: scope.clone(),
+            reason: "held".to_owned(),
+        };
+        assert!(finish_one(&mut tx, claim, hold).await);
+    }
+    tx.commit().await.unwrap();
+    let mut listener = WorkListener::connect(&stage.worker).await.unwrap();
+    let mut tx = stage.work().await;
+    let at = now();
+    assert_eq!(resume(&mut tx, &mended, at).await.unwrap(), 2);
+    assert_eq!(resume(&mut tx, &mended, at).await.unwrap(), 0);
+    for claim in &claims[..2] {
+        let row = row(&mut tx, claim.id).await.unwrap();
+        assert_eq!((&*row.state, row.due_at, row.reason), ("waiting", at, None));
+        assert_eq!((row.attempt, row.failures), (1, 0));
+    }
+    assert_eq!(row(&mut tx, claims[2].id).await.unwrap().state, "held");
+    tx.commit().await.unwrap();
+    let heard = timeout(LIMIT, listener.next())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert_eq!(heard.partition, claims[0].flow.partition());
+}
+
+/// A repaired credential wakes what was held for it: the gateway may do that for its own tenant.
+#[tokio::test]
+async fn the_gateway_resumes_what_belongs_to_its_tenant() {
+    let stage = stage().await;
+    let (lab, other) = (stage.lab().await, stage.lab().await);
+    let scope = Scope::credential(lab.number);
+    let flow = FlowId::from_uuid(lab.number.as_uuid());
+    let mut paused = pause(flow, &scope, None);
+    paused.tenant_id = Some(lab.tenant);
+    let mut tx = stage.work().await;
+    insert_pauses(&mut tx, &[paused], now()).await.unwrap();
+    let mut work = new_work(flow, Lane::Report, now());
+    work.tenant_id = Some(lab.tenant);
+    insert(&mut tx, std::slice::from_ref(&work), None)
+        .await
+        .unwrap();
+    let claim = super::claim_subject(&mut tx, work.subject).await;
+    let hold = Disposition::Hold {
+        scope: scope.clone(),
+        reason: "held".to_owned(),
+    };
+    assert!(finish_one(&mut tx, &claim, hold).await);
+    tx.commit().await.unwrap();
+
+    let mut tx = stage.gateway.begin_for(&[other.tenant]).await.unwrap();
+    assert_eq!(resume(&mut tx, &scope, now()).await.unwrap(), 0);
+    tx.commit().await.unwrap();
+    let mut tx = stage.gateway.begin_for(&[lab.tenant]).await.unwrap();
+    assert_eq!(resume(&mut tx, &scope, now()).await.unwrap(), 2);
+    tx.commit().await.unwrap();
+    let mut tx = stage.work().await;
+    assert_eq!(row(&mut tx, work.id).await.unwrap().state, "waiting");
+    assert_eq!(in_force(&mut tx, flow, now()).await, []);
+}
+
+#[tokio::test]
+async fn a_pause_ends_at_its_instant_and_is_forgotten() {
+    let stage = stage().await;
+    let (flow, start) = (any_flow(), now());
+    let until = start + seconds(60);
+    let mut tx = stage.work().await;
+    insert_pauses(&mut tx, &[pause(flow, &number_scope(), Some(until))], start)
+        .await
+        .unwrap();
+    let expected = FlowPause {
+        flow,
+        until: Some(until),
+    };
+    assert_eq!(
+        in_force(&mut tx, flow, until - seconds(1)).await,
+        [expected]
+    );
+    assert_eq!(in_force(&mut tx, any_flow(), start).await, []);
+    let other_kind = list_pauses(&mut tx, WorkKind::Event, &[flow], start)
+        .await
+        .unwrap();
+    assert_eq!(other_kind, []);
+    assert_eq!(in_force(&mut tx, flow, until).await, []);
+    // Forgotten: it is not in force again when a clock steps back.
+    assert_eq!(in_force(&mut tx, flow, start).await, []);
+}
+
+#[tokio::test]
+async fn a_pause_is_prolonged_and_never_shortened() {
+    let stage = stage().await;
+    let (flow, scope, start) = (any_flow(), number_scope(), now());
+    let at = |n| Some(start + seconds(n));
+    let mut tx = stage.work().await;
+    for (until, expected) in [
+        (at(60), at(60)),
+        (at(30), at(60)),
+        (at(90), at(90)),
+        (None, None),
+        (at(99), None),
+    ] {
+        insert_pauses(&mut tx, &[pause(flow, &scope, until)], start)
+            .await
+            .unwrap();
+        let expected = FlowPause {
+            flow,
+            until: expected,
+        };
+        assert_eq!(in_force(&mut tx, flow, start).await, [expected]);
+    }
+    let another = number_scope();
+    insert_pauses(&mut tx, &[pause(flow, &another, at(10))], start)
+        .await
+        .unwrap();
+    assert_eq!(in_force(&mut tx, flow, start).await.len(), 2);
+    assert_eq!(resume(&mut tx, &scope, start).await.unwrap(), 1);
+    assert_eq!(in_force(&mut tx, flow, start).await.len(), 1);
+}
+
+#[tokio::test]
+async fn everything_that_waits_says_why() {
+    let stage = stage().await;
+    let mut tx = stage.work().await;
+    let claim = claimed(&mut tx, 1).await.remove(0);
+    let due_at = now() + seconds(30);
+    let later = Disposition::Retry {
+        due_at,
+        failed: true,
+        reason: "the provider stumbled".to_owned(),
+    };
+    assert!(finish_one(&mut tx, &claim, later).await);
+    let wait = find_wait(&mut tx, WorkKind::Send, claim.subject)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((&*wait.state, wait.due_at), ("waiting", due_at));
+    assert_eq!(wait.reason.as_deref(), Some("the provider stumbled"));
+    // What keeps the whole flow keeps this work, too.
+    insert_pauses(&mut tx, &[pause(claim.flow, &number_scope(), None)], now())
+        .await
+        .unwrap();
+    let wait = find_wait(&mut tx, WorkKind::Send, claim.subject)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(wait.reason.as_deref(), Some("paused"));
+    assert_eq!(
+        find_wait(&mut tx, WorkKind::Event, claim.subject)
+            .await
+            .unwrap(),
+        None
+    );
+}
+
+/// Who pauses for a bad token and who stores a good one: the second sees what the first did.
+#[tokio::test]
+async fn pausing_for_a_cause_and_mending_it_wait_for_each_other() {
+    let stage = stage().await;
+    let (scope, flow) = (number_scope(), any_flow());
+    let mut pausing = stage.work().await;
+    lock_scope(&mut pausing, &scope).await.unwrap();
+    insert_pauses(&mut pausing, &[pause(flow, &scope, None)], now())
+        .await
+        .unwrap();
+    let mend = async {
+        let mut mending = stage.work().await;
+        let freed = resume(&mut mending, &scope, now()).await.unwrap();
+        mending.commit().await.unwrap();
+        freed
+    };
+    let commit = async {
+        eventually(LIMIT, async || is_someone_waiting(&stage).await).await;
+        pausing.commit().await.unwrap();
+    };
+    let (freed, ()) = tokio::join!(mend, commit);
+    assert_eq!(freed, 1);
+}
+
+async fn is_someone_waiting(stage: &Stage) -> bool {
+    stage
+        .count("pg_locks where locktype = 'advisory' and not granted")
+        .await
+        > 0
+}

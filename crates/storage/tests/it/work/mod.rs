@@ -1,0 +1,137 @@
+//! The statements of the engine's life cycle, one by one and in any order.
+
+mod claim;
+mod dead_letters;
+mod finish;
+mod hold;
+mod insert;
+mod interleaving;
+mod ownership;
+mod release;
+
+use chrono::{DateTime, Utc};
+use domain::{FlowId, Lane, PARTITIONS, TenantId, WorkId, WorkKind};
+use storage::{
+    Connection,
+    work::{self, Claim, Disposition, Finished, NewWork, claim, hold_partitions, insert},
+};
+use uuid::Uuid;
+
+use crate::support::{now, seconds};
+
+pub(crate) fn any_flow() -> FlowId {
+    FlowId::from_uuid(Uuid::new_v4())
+}
+
+/// Due when it is made, of a tenant that need not exist.
+pub(crate) fn new_work(flow: FlowId, lane: Lane, at: DateTime<Utc>) -> NewWork {
+    NewWork {
+        id: WorkId::new_at(at),
+        kind: WorkKind::Send,
+        flow,
+        lane,
+        subject: Uuid::now_v7(),
+        tenant_id: Some(TenantId::new_at(at)),
+        pair: None,
+        due_at: at,
+        traceparent: None,
+        created_at: at,
+    }
+}
+
+/// Work that is released until a minute from now, as the hint for it says.
+pub(crate) async fn released(tx: &mut Connection, count: usize) -> Vec<(WorkId, i32)> {
+    let flow = any_flow();
+    let works: Vec<NewWork> = (0..count)
+        .map(|_| new_work(flow, Lane::Report, now()))
+        .collect();
+    insert(tx, &works, Some(now() + seconds(60))).await.unwrap();
+    let mut hints: Vec<(WorkId, i32)> = works.iter().map(|work| (work.id, 0)).collect();
+    hints.sort_unstable();
+    hints
+}
+
+/// Work in a consumer's hands for a minute.
+pub(crate) async fn claimed(tx: &mut Connection, count: usize) -> Vec<Claim> {
+    let hints = released(tx, count).await;
+    let mut claims = claim(tx, &hints, now(), now() + seconds(60)).await.unwrap();
+    assert_eq!(claims.len(), count);
+    claims.sort_by_key(|claim| claim.id);
+    claims
+}
+
+/// Claims what waits for this subject, whoever owns its partition.
+pub(crate) async fn claim_subject(tx: &mut Connection, subject: Uuid) -> Claim {
+    let (id, attempt): (Uuid, i32) = sqlx::query_as(
+        "update work set state = 'released', lease_until = now() + interval '1 minute'
+         where subject = $1 and state = 'waiting' returning id, attempt",
+    )
+    .bind(subject)
+    .fetch_one(&mut *tx)
+    .await
+    .unwrap();
+    let hint = [(WorkId::from_uuid(id), attempt)];
+    let mut claims = claim(tx, &hint, now(), now() + seconds(60)).await.unwrap();
+    claims.pop().unwrap()
+}
+
+/// A replica that owns every partition of sends for ten minutes.
+pub(crate) async fn sole_owner(tx: &mut Connection) -> Uuid {
+    let replica = Uuid::new_v4();
+    let held = hold_partitions(tx, WorkKind::Send, replica, now(), now() + seconds(600))
+        .await
+        .unwrap();
+    assert_eq!(held.partitions, all_partitions());
+    replica
+}
+
+pub(crate) fn all_partitions() -> Vec<i16> {
+    (0..PARTITIONS).collect()
+}
+
+pub(crate) fn finished(claim: &Claim, disposition: Disposition) -> Finished {
+    Finished {
+        id: claim.id,
+        attempt: claim.attempt,
+        disposition,
+    }
+}
+
+/// Finishes one claim. Returns whether it was still the caller's.
+pub(crate) async fn finish_one(
+    tx: &mut Connection,
+    claim: &Claim,
+    disposition: Disposition,
+) -> bool {
+    let ours = work::finish(tx, &[finished(claim, disposition)], now())
+        .await
+        .unwrap();
+    ours.contains(&claim.id)
+}
+
+/// The columns of a work row that tests look at.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct WorkRow {
+    pub(crate) state: String,
+    pub(crate) due_at: DateTime<Utc>,
+    pub(crate) lease_until: Option<DateTime<Utc>>,
+    pub(crate) attempt: i32,
+    pub(crate) failures: i32,
+    pub(crate) begun: bool,
+    pub(crate) reason: Option<String>,
+}
+
+/// The row as it is; `None` once it is gone.
+pub(crate) async fn row(tx: &mut Connection, id: WorkId) -> Option<WorkRow> {
+    sqlx::query_as(
+        "select state, due_at, lease_until, attempt, failures, begun, reason from work where id = $1",
+    )
+    .bind(id.as_uuid())
+    .fetch_optional(tx)
+    .await
+    .unwrap()
+}
+
+pub(crate) async fn state(tx: &mut Connection, id: WorkId) -> Option<String> {
+    row(tx, id).await.map(|row| row.state)
+}

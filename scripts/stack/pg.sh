@@ -1,0 +1,62 @@
+# One private PostgreSQL, in $STACK/pg. Sourced by devstack.
+# shellcheck shell=bash
+
+PG_HOME=$STACK/pg
+
+# The newest server installed; Debian keeps the server's programs out of PATH.
+pg_program() {
+  local folder
+  folder=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -1)
+  if [ -x "$folder/$1" ]; then echo "$folder/$1"; else
+    command -v "$1" || die "PostgreSQL is not installed: scripts/bootstrap postgres"
+  fi
+}
+
+pg_user() { service_user postgres; }
+
+pg_sql() { "$(pg_program psql)" -XqAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$PG_PORT" -U postgres postgres; }
+
+# Byte order for text, so that sorting does not depend on the machine's locales.
+pg_create() {
+  mkdir -p "$PG_HOME"
+  chown "$(pg_user)" "$PG_HOME"
+  (cd "$PG_HOME" && as_user "$(pg_user)" "$(pg_program initdb)" -D data -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync) \
+    >>"$STACK/log/pg.log" 2>&1
+}
+
+pg_choose_ports() { echo "PG_PORT=$(free_ports 1 | tr -d ' ')"; }
+
+# No Unix socket: its path would have to fit in 107 bytes.
+pg_start() {
+  local settings=(port="$PG_PORT" listen_addresses=127.0.0.1 unix_socket_directories= max_connections=500
+    max_wal_size=2GB log_min_duration_statement=500ms)
+  [ "$DURABLE" = 1 ] || settings+=(fsync=off synchronous_commit=off full_page_writes=off)
+  (
+    cd "$PG_HOME" || exit 1
+    process_start "$STACK/pg.pid" "$STACK/log/pg.log" "$(pg_user)" \
+      "$(pg_program postgres)" -D "$PG_HOME/data" "${settings[@]/#/--}"
+  ) || return 1
+  wait_until 60 "$STACK/pg.pid" pg_is_ours
+}
+
+# Not somebody else's server, on a port that was free when we drew it.
+pg_is_ours() { [ "$(pg_sql <<<'show data_directory')" = "$PG_HOME/data" ]; }
+
+pg_provision() {
+  pg_sql <<'SQL'
+create role labwire_owner login createrole createdb;
+create database labwire owner labwire_owner;
+SQL
+}
+
+pg_env() {
+  local url=postgres://labwire_owner@127.0.0.1:$PG_PORT/labwire
+  echo "export DATABASE_URL=$url"
+  echo "export LABWIRE_TEST_DATABASE_URL=$url"
+}
+
+# INT is a fast shutdown; TERM would wait for the clients.
+pg_stop() { process_stop "$STACK/pg.pid" INT 30; }
+
+# QUIT ends the server and its children without a checkpoint: what a crash leaves behind.
+pg_kill() { process_stop "$STACK/pg.pid" QUIT 10; }

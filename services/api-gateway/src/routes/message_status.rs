@@ -1,0 +1,158 @@
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use domain::{ErrorClass, FailureCause, MessageId, MessageState, WorkKind};
+use serde::Serialize;
+use storage::{
+    Connection,
+    messages::{MessageRow, TimelineEntry, find_message, find_state, list_timeline},
+    work::{Wait, find_wait},
+};
+use web::{Problem, ValidPath};
+
+use crate::{auth::LabKey, error::ApiError, gateway::Gateway};
+
+#[derive(Serialize)]
+pub(super) struct MessageStatus {
+    message_id: MessageId,
+    status: MessageState,
+    created_at: DateTime<Utc>,
+    sent_at: Option<DateTime<Utc>>,
+    delivered_at: Option<DateTime<Utc>>,
+    read_at: Option<DateTime<Utc>>,
+    failed_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Failure>,
+    attempts: i32,
+    resends: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<Waiting>,
+    timeline: Vec<Entry>,
+}
+
+/// Why a message failed.
+#[derive(Serialize)]
+pub(super) struct Failure {
+    code: &'static str,
+    provider_code: Option<i64>,
+    class: ErrorClass,
+    message: String,
+}
+
+impl From<FailureCause> for Failure {
+    fn from(cause: FailureCause) -> Self {
+        Self {
+            code: "MESSAGE_SEND_FAILED",
+            provider_code: cause.code,
+            class: cause.class,
+            message: cause.detail,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Waiting {
+    reason: String,
+    /// Absent where it is not a matter of time.
+    until: Option<DateTime<Utc>>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    at: DateTime<Utc>,
+    kind: String,
+    detail: serde_json::Value,
+}
+
+pub(super) async fn status(
+    State(gateway): State<Arc<Gateway>>,
+    key: LabKey,
+    ValidPath(id): ValidPath<MessageId>,
+) -> Result<Json<MessageStatus>, ApiError> {
+    // Another lab's message is not there for this transaction.
+    let mut tx = gateway.database.begin_for(&[key.lab]).await?;
+    let message = find_message(&mut tx, id).await?;
+    let message = message.ok_or_else(Problem::not_found)?;
+    let row = find_state(&mut tx, id).await?;
+    let row = row.ok_or_else(Problem::not_found)?;
+    let waiting = find_waiting(&mut tx, &row, gateway.now()).await?;
+    let timeline = list_timeline(&mut tx, id).await?;
+    Ok(Json(MessageStatus::new(
+        row,
+        message.created_at,
+        waiting,
+        timeline,
+    )))
+}
+
+impl MessageStatus {
+    fn new(
+        row: MessageRow,
+        created_at: DateTime<Utc>,
+        waiting: Option<Waiting>,
+        timeline: Vec<TimelineEntry>,
+    ) -> Self {
+        let status = row.state();
+        // A failure that a later delivery disproved is history: the timeline has it.
+        let failed = status == MessageState::Failed;
+        Self {
+            message_id: row.message_id,
+            status,
+            created_at,
+            sent_at: row.delivery.sent_at,
+            delivered_at: row.delivery.delivered_at,
+            read_at: row.delivery.read_at,
+            failed_at: row.delivery.failed_at.filter(|_| failed),
+            error: row.delivery.failure.filter(|_| failed).map(Failure::from),
+            attempts: row.attempts,
+            resends: row.resends,
+            waiting,
+            timeline: timeline.into_iter().map(Entry::from).collect(),
+        }
+    }
+}
+
+impl From<TimelineEntry> for Entry {
+    fn from(entry: TimelineEntry) -> Self {
+        Self {
+            at: entry.at,
+            kind: entry.kind,
+            detail: entry.detail,
+        }
+    }
+}
+
+async fn find_waiting(
+    connection: &mut Connection,
+    row: &MessageRow,
+    now: DateTime<Utc>,
+) -> Result<Option<Waiting>, ApiError> {
+    if !matches!(
+        row.state(),
+        MessageState::Queued | MessageState::Unconfirmed
+    ) {
+        return Ok(None);
+    }
+    let wait = find_wait(connection, WorkKind::Send, row.message_id.as_uuid()).await?;
+    Ok(wait.map(|wait| Waiting::new(wait, now)))
+}
+
+impl Waiting {
+    fn new(wait: Wait, now: DateTime<Utc>) -> Self {
+        let in_time = wait.state == "waiting" && wait.due_at > now;
+        let reason = wait.reason.unwrap_or_else(|| {
+            let reason = match wait.state.as_str() {
+                "waiting" if in_time => "the next attempt is not due yet",
+                "waiting" => "it waits for its turn at the number's rate",
+                "held" => "it is held until its cause is mended",
+                _ => "it is being sent",
+            };
+            reason.to_owned()
+        });
+        Self {
+            reason,
+            until: in_time.then_some(wait.due_at),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "in a test, these are assertions"
+)]
+
+mod auth;
+mod files;
+mod group_commit;
+mod health;
+mod history;
+mod idempotency;
+mod isolation;
+mod message_status;
+mod outage;
+mod privacy;
+mod registration;
+mod send_report;
+mod settings;
+mod stats;
+mod support;
+mod unreachable;

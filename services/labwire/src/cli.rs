@@ -1,0 +1,73 @@
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{all, demo, operator};
+
+/// Lab and hospital reports to patients over WhatsApp.
+#[derive(Parser)]
+#[command(name = "labwire", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// TOML file of settings; the environment goes first.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every service in this process: with RabbitMQ if `LABWIRE_AMQP__URL` is set, else with the broker inside the process.
+    All,
+    /// Bring the database to this version's schema and make the platform's data key. `LABWIRE_POSTGRES__URL` names the owner's role.
+    Migrate,
+    /// Add a vendor and print its API key, which registers labs. It is shown once.
+    AddVendor(operator::AddVendor),
+    /// Add an app whose webhooks arrive at /webhooks/meta/<KEY>, or replace its secrets.
+    AddApp(operator::AddApp),
+    /// Print new keys of data at rest, as settings.
+    GenerateKeys,
+    /// Show the main job from start to finish, against the simulator, in a database of its own.
+    Demo(demo::Options),
+    /// Print the reference of all settings, as Markdown.
+    Settings,
+}
+
+/// Parses the command line and does what it says. Exit codes: 0 done, 1 failed, 2 bad usage or configuration.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let file = cli.config.as_deref();
+    match cli.command {
+        Command::All => service_runtime::start("labwire", file, all::run),
+        Command::Migrate => service_runtime::start(
+            "labwire",
+            file,
+            |config: operator::Config, lifecycle| async move {
+                operator::migrate(&config).await?;
+                lifecycle.stop();
+                Ok(())
+            },
+        ),
+        Command::AddVendor(vendor) => service_runtime::start(
+            "labwire",
+            file,
+            |config: operator::Config, lifecycle| async move {
+                operator::add_vendor(&config, &vendor).await?;
+                lifecycle.stop();
+                Ok(())
+            },
+        ),
+        Command::AddApp(app) => service_runtime::start(
+            "labwire",
+            file,
+            |config: operator::Config, lifecycle| async move {
+                operator::add_app(&config, &app).await?;
+                lifecycle.stop();
+                Ok(())
+            },
+        ),
+        Command::GenerateKeys => operator::generate_keys(),
+        Command::Demo(options) => demo::main(&options),
+        Command::Settings => operator::print_settings(),
+    }
+}

@@ -1,0 +1,107 @@
+/// What Meta publishes of an error code.
+pub(super) struct Known {
+    pub(super) status: u16,
+    pub(super) title: &'static str,
+    /// The longer text in a webhook; often the title once more.
+    pub(super) details: &'static str,
+    pub(super) transient: bool,
+}
+
+/// Code, HTTP status, title, details. Meta's clients must go by the code alone; the rest is dressing.
+#[rustfmt::skip]
+const CODES: &[(u32, u16, &str, &str)] = &[
+    (0, 401, "AuthException", "We were unable to authenticate the app user."),
+    (1, 400, "API Unknown", "Invalid request or possible server error."),
+    (2, 503, "API Service", "Temporary due to downtime or due to being overloaded."),
+    (3, 500, "API Method", "Capability or permissions issue."),
+    (4, 429, "Application request limit reached", "The app has reached its API call rate limit."),
+    (10, 403, "Application does not have permission for this action", "Permission is either not granted or has been removed."),
+    (17, 429, "User request limit reached", ""),
+    (32, 429, "Page request limit reached", ""),
+    (33, 400, "Parameter value is not valid", "The business phone number has been deleted."),
+    (100, 400, "Invalid parameter", "The request included one or more unsupported or misspelled parameters."),
+    (101, 400, "Error validating application. Invalid application ID or secret.", ""),
+    (102, 401, "Session key invalid or no longer valid", ""),
+    (104, 401, "An access token is required to request this resource.", ""),
+    (190, 401, "Access token has expired", ""),
+    (200, 403, "Permissions error", ""),
+    (341, 429, "Application limit reached", ""),
+    (368, 403, "Temporarily blocked for policies violations", "The account has been restricted from messaging for violating a platform policy."),
+    (613, 429, "Calls to this api have exceeded the rate limit.", ""),
+    (803, 404, "Some of the aliases you requested do not exist", ""),
+    (2200, 400, "Callback verification failed", ""),
+    (2500, 400, "Unknown path components", ""),
+    (80007, 429, "Rate limit issues", "The WhatsApp Business account has reached its rate limit."),
+    (80008, 429, "There have been too many calls to this WhatsApp Business account", ""),
+    (130_403, 400, "Business has blocked the user", ""),
+    (130_429, 429, "Rate limit hit", "Cloud API message throughput has been reached."),
+    (130_472, 400, "User's number is part of an experiment", "Failed to send message because this user's phone number is part of an experiment"),
+    (130_497, 403, "Business account is restricted from messaging users in this country.", ""),
+    (131_000, 500, "Something went wrong", "Message failed to send due to an unknown error."),
+    (131_005, 403, "Access denied", "Permission is either not granted or has been removed."),
+    (131_008, 400, "Required parameter is missing", "The request is missing a required parameter."),
+    (131_009, 400, "Parameter value is not valid", "One or more parameter values are invalid."),
+    (131_016, 500, "Service unavailable", "A service is temporarily unavailable."),
+    (131_021, 400, "Recipient cannot be sender", "Sender and recipient phone number is the same."),
+    (131_026, 400, "Message undeliverable", "Message Undeliverable."),
+    (131_030, 400, "Recipient phone number not in allowed list", ""),
+    (131_031, 403, "Business Account locked", "Account has been locked."),
+    (131_037, 400, "WhatsApp provided number needs display name approval before message can be sent.", ""),
+    (131_042, 400, "Business eligibility payment issue", "Message failed to send because there were one or more errors related to your payment method."),
+    (131_045, 500, "Incorrect certificate", "Message failed to send due to a phone number registration error."),
+    (131_047, 400, "Re-engagement message", "Message failed to send because more than 24 hours have passed since the customer last replied to this number."),
+    (131_048, 429, "Spam rate limit hit", "Message failed to send because there are restrictions on how many messages can be sent from this phone number."),
+    (131_049, 400, "Meta chose not to deliver", "This message was not delivered to maintain healthy ecosystem engagement."),
+    (131_050, 400, "User's stopped marketing messages", "Unable to deliver the message. This recipient has chosen to stop receiving marketing messages on WhatsApp from your business"),
+    (131_051, 400, "Unsupported message type", "Message type is currently not supported."),
+    (131_052, 400, "Media download error", "Unable to download the media sent by the user."),
+    (131_053, 400, "Media upload error", "Unable to upload the media used in the message."),
+    (131_055, 400, "Method not allowed", ""),
+    (131_056, 429, "(Business Account, Consumer Account) pair rate limit hit", "Too many messages sent from the sender phone number to the same recipient phone number in a short period of time."),
+    (131_057, 500, "Account in maintenance mode", "Business Account is in maintenance mode"),
+    (131_062, 400, "Recipient is not supported for this message", "Business-scoped user IDs are not supported for this message."),
+    (131_063, 400, "Marketing templates are disabled on Cloud API", ""),
+    (131_064, 429, "Messaging limited for template classification violations", ""),
+    (132_000, 400, "Number of parameters does not match the expected number of params", ""),
+    (132_001, 404, "Template name does not exist in the translation", ""),
+    (132_005, 400, "Translated text too long", ""),
+    (132_007, 400, "Template format character policy violated", ""),
+    (132_008, 400, "Parameter value is not valid", ""),
+    (132_012, 400, "Parameter format does not match format in the created template", ""),
+    (132_015, 400, "Template is paused", "Template is paused due to low quality so it cannot be sent in a template message."),
+    (132_016, 400, "Template is disabled", "Template has been paused too many times due to low quality and is now permanently disabled."),
+    (132_018, 400, "Template validation error", ""),
+    (132_068, 400, "Flow is blocked", ""),
+    (132_069, 400, "Flow is throttled", ""),
+    (133_000, 500, "Incomplete deregistration", ""),
+    (133_004, 503, "Server temporarily unavailable", ""),
+    (133_005, 400, "Two step verification PIN mismatch", ""),
+    (133_006, 400, "Phone number re-verification needed", ""),
+    (133_008, 400, "Too many two step verification PIN guesses", ""),
+    (133_009, 400, "Two step verification PIN guessed too fast", ""),
+    (133_010, 400, "Account not registered", "Phone number is not registered on the WhatsApp Business Platform."),
+    (133_015, 400, "Please wait a few minutes before attempting to register this phone number", ""),
+    (133_016, 400, "Account register/deregister rate limit exceeded", "There were too many registration attempts for this phone number in a short period of time."),
+    (134_011, 400, "WhatsApp Payments terms of service has not been accepted", ""),
+    (134_100, 400, "Only marketing messages are supported on this endpoint", ""),
+    (134_101, 400, "Template is syncing", ""),
+    (134_102, 500, "Template is unavailable on this endpoint", ""),
+    (135_000, 400, "Generic user error", "Message failed to send because of an unknown error with your request parameters."),
+    (137_000, 400, "User identity key hash mismatch", ""),
+    (2_494_100, 503, "Phone number is in maintenance mode", ""),
+];
+
+pub(super) fn look_up(code: u32) -> Known {
+    let found = CODES.iter().find(|(known, ..)| *known == code);
+    let (status, title, details) = found
+        .map_or((400, "Unknown error", ""), |(_, status, title, details)| {
+            (*status, *title, *details)
+        });
+    let details = if details.is_empty() { title } else { details };
+    Known {
+        status,
+        title,
+        details,
+        transient: matches!(code, 2 | 80007 | 131_016 | 133_004),
+    }
+}

@@ -1,0 +1,418 @@
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use attachments::AttachmentStore;
+use chrono::{DateTime, Utc};
+use convergence::{Learned, learn};
+use dispatch::{Begin, Claim, Deps, FlowLimits, Handler, Outcome};
+use domain::{
+    FlowId, MessageId, MessageState, Rate, Scope, SenderNumberId, UnconfirmedPolicy, WorkKind,
+};
+use providers::{OutboundMessage, Provider, SendError, Sender};
+use sealed_records::DataKeys;
+use storage::{
+    Connection,
+    attachments::{Attachment, find_attachment},
+    credentials,
+    inbound::{find_window, lock_wamids, take_unmatched},
+    messages::{self, Message, MessageRow},
+    sender_numbers, work,
+};
+
+use crate::{
+    accounts::{Account, Accounts},
+    compose::{Composition, compose},
+    config::SenderConfig,
+    effect::{Effect, Finding, early_status},
+    media::Media,
+    metrics,
+    verdict::{Tried, again, judge, lost},
+};
+
+/// How sends behave.
+#[derive(Debug, Clone, Copy)]
+pub struct SendSettings {
+    pub unconfirmed_grace: Duration,
+    pub max_resends: u16,
+    /// `None`: no limit of our own to one recipient.
+    pub pair: Option<Rate>,
+}
+
+impl From<&SenderConfig> for SendSettings {
+    fn from(config: &SenderConfig) -> Self {
+        Self {
+            unconfirmed_grace: config.unconfirmed_grace,
+            max_resends: config.max_resends,
+            pair: Rate::new(config.pair_rate, config.pair_burst).ok(),
+        }
+    }
+}
+
+/// What `send` work means.
+pub struct SendHandler<P> {
+    deps: Deps,
+    accounts: Accounts,
+    media: Media<P>,
+    provider: P,
+    settings: SendSettings,
+}
+
+impl<P: Provider + Clone> SendHandler<P> {
+    pub fn new(
+        deps: Deps,
+        keys: DataKeys,
+        files: AttachmentStore,
+        provider: P,
+        settings: SendSettings,
+    ) -> Self {
+        metrics::describe();
+        Self {
+            accounts: Accounts::new(deps.database.clone(), keys, Arc::clone(&deps.clock)),
+            media: Media::new(
+                deps.database.clone(),
+                files,
+                provider.clone(),
+                Arc::clone(&deps.clock),
+            ),
+            deps,
+            provider,
+            settings,
+        }
+    }
+}
+
+/// The message and all that a send of it needs.
+pub(crate) struct Job {
+    pub(crate) message: Message,
+    pub(crate) row: MessageRow,
+    pub(crate) account: Arc<Account>,
+    pub(crate) attachment: Option<Attachment>,
+}
+
+/// A token that the provider refused: whose, and since when it was theirs.
+type RefusedToken = (SenderNumberId, Option<DateTime<Utc>>);
+
+/// A trouble of our own: the database, the files, the keys. Nothing was sent.
+pub(crate) type Trouble = Box<dyn std::error::Error + Send + Sync>;
+
+impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
+    async fn find(&self, claim: &Claim, begin: Begin<'_>) -> Result<(Finding, bool), Trouble> {
+        let Some(job) = self.load(MessageId::from_uuid(claim.subject)).await? else {
+            return Ok((Finding::Settled, false));
+        };
+        if let Some(finding) = self.settled(&job) {
+            return Ok((finding, false));
+        }
+        let resend = job.row.state() == MessageState::Unconfirmed;
+        Ok((self.send(&job, claim, begin).await?, resend))
+    }
+
+    async fn load(&self, id: MessageId) -> Result<Option<Job>, Trouble> {
+        let mut connection = self.deps.database.acquire().await?;
+        let Some(message) = messages::find_message(&mut connection, id).await? else {
+            return Ok(None);
+        };
+        let Some(row) = messages::find_state(&mut connection, id).await? else {
+            return Ok(None);
+        };
+        let attachment = match message.attachment_id {
+            Some(id) => {
+                let found = find_attachment(&mut connection, id).await?;
+                Some(found.ok_or("the report file's record is missing")?)
+            }
+            None => None,
+        };
+        drop(connection);
+        let Some(account) = self.accounts.find(message.sender_number_id).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Job {
+            message,
+            row,
+            account,
+            attachment,
+        }))
+    }
+
+    /// What can be said without sending.
+    fn settled(&self, job: &Job) -> Option<Finding> {
+        let now = self.deps.clock.now();
+        match job.row.state() {
+            MessageState::Queued if now >= job.message.expires_at => Some(Finding::Expired),
+            MessageState::Queued => None,
+            MessageState::Unconfirmed => self.in_doubt(job, now),
+            _ => Some(Finding::Settled),
+        }
+    }
+
+    /// A send whose answer was never seen: never repeated before its time, and then only if the tenant wants it so.
+    fn in_doubt(&self, job: &Job, now: DateTime<Utc>) -> Option<Finding> {
+        let since = job.row.unconfirmed_at.unwrap_or(job.row.updated_at);
+        let heard_by = since + self.settings.unconfirmed_grace;
+        if let Ok(left) = (heard_by - now).to_std()
+            && !left.is_zero()
+        {
+            return Some(Finding::StillUnconfirmed { left });
+        }
+        let may_resend = job.account.tenant.unconfirmed_policy == UnconfirmedPolicy::Resend
+            && job.row.resends < i32::from(self.settings.max_resends)
+            && now < job.message.expires_at;
+        if may_resend {
+            None
+        } else {
+            Some(Finding::Parked)
+        }
+    }
+
+    async fn send(&self, job: &Job, claim: &Claim, begin: Begin<'_>) -> Result<Finding, Trouble> {
+        let number = &job.account.number;
+        let Some(token) = &job.account.token else {
+            self.accounts.forget(number.id);
+            return Ok(Finding::CredentialRefused {
+                number: number.id,
+                token: None,
+                code: None,
+            });
+        };
+        let sender = Sender {
+            phone_number_id: number.phone_number_id.clone(),
+            token: token.secret.clone(),
+        };
+        let window = self.is_window_open(job).await?;
+        let composition = match compose(job, window)? {
+            Ok(composition) => composition,
+            Err(cause) => return Ok(Finding::Failed { cause }),
+        };
+        let tried = Tried {
+            claim,
+            number: number.id,
+            token: Some(token.updated_at),
+            template: composition.template(),
+        };
+        let content = match self.attach(&sender, job, composition).await? {
+            Ok(content) => content,
+            Err(error) => return Ok(self.not_sent(tried, &error)),
+        };
+        let message = OutboundMessage {
+            to: job.account.records.open_recipient(&job.message.recipient)?,
+            opaque: job.message.id,
+            content,
+        };
+        if begin.begin().await.is_err() {
+            return Ok(Finding::ClaimLost);
+        }
+        Ok(match self.provider.send(&sender, &message).await {
+            Ok(accepted) => {
+                metrics::send("accepted");
+                Finding::Accepted {
+                    wamid: accepted.wamid,
+                    message_status: accepted.message_status,
+                }
+            }
+            Err(error) => self.not_sent(tried, &error),
+        })
+    }
+
+    async fn is_window_open(&self, job: &Job) -> Result<bool, Trouble> {
+        let mut connection = self.deps.database.acquire().await?;
+        let (number, contact) = (job.message.sender_number_id, &job.message.recipient_hash);
+        // A window that closes while we send would fail the message after the fact.
+        let margin = self.deps.clock.now() + Duration::from_mins(1);
+        Ok(find_window(&mut connection, number, contact, margin)
+            .await?
+            .is_some())
+    }
+
+    async fn attach(
+        &self,
+        sender: &Sender,
+        job: &Job,
+        composition: Composition,
+    ) -> Result<Result<providers::Content, SendError>, Trouble> {
+        let Some(attachment) = &job.attachment else {
+            return Ok(Ok(composition.without_file()));
+        };
+        let uploaded = self.media.upload(sender, job, attachment).await?;
+        Ok(uploaded.map(|file| composition.with_file(&file)))
+    }
+
+    /// What came of a call that did not say yes.
+    fn not_sent(&self, tried: Tried<'_>, error: &SendError) -> Finding {
+        metrics::send(match error {
+            SendError::NotSent { .. } => "unreachable",
+            SendError::Ambiguous { .. } => "unconfirmed",
+            SendError::Rejected(rejection) => rejection.classified.class.as_str(),
+        });
+        let finding = judge(tried, error);
+        if matches!(finding, Finding::CredentialRefused { .. }) {
+            self.accounts.forget(tried.number);
+        }
+        finding
+    }
+}
+
+impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
+    type Effect = Effect;
+
+    fn kind(&self) -> WorkKind {
+        WorkKind::Send
+    }
+
+    async fn limits(&self, flows: &[FlowId]) -> storage::Result<HashMap<FlowId, FlowLimits>> {
+        let ids: Vec<SenderNumberId> = flows
+            .iter()
+            .map(|flow| SenderNumberId::from_uuid(flow.as_uuid()))
+            .collect();
+        let mut connection = self.deps.database.acquire().await?;
+        let numbers = sender_numbers::list_sender_numbers(&mut connection, &ids).await?;
+        Ok(numbers
+            .into_iter()
+            .filter_map(|number| {
+                let burst = u32::try_from(number.burst).ok()?;
+                let rate = Rate::new(number.rate_per_second, burst).ok()?;
+                // Room for two seconds of sends under way: a slow provider must not lower the rate.
+                let window = whole(number.rate_per_second * 2.0).max(burst);
+                let limits = FlowLimits {
+                    rate: Some(rate),
+                    window,
+                    pair: self.settings.pair,
+                };
+                Some((FlowId::from_uuid(number.id.as_uuid()), limits))
+            })
+            .collect())
+    }
+
+    async fn act(&self, claim: &Claim, begin: Begin<'_>) -> Effect {
+        let (finding, resend) = match self.find(claim, begin).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(
+                    error = &*error as &dyn std::error::Error,
+                    "could not prepare a send"
+                );
+                let reason = "an internal error kept it from being sent";
+                (again(claim, reason), false)
+            }
+        };
+        Effect {
+            finding,
+            resend: Some(resend),
+            at: self.deps.clock.now(),
+        }
+    }
+
+    async fn abandoned(&self, claim: &Claim) -> Effect {
+        let finding = if claim.begun {
+            Finding::Unconfirmed
+        } else {
+            lost(claim)
+        };
+        Effect {
+            finding,
+            resend: None,
+            at: self.deps.clock.now(),
+        }
+    }
+
+    async fn record(
+        &self,
+        connection: &mut Connection,
+        effects: &[(Claim, Effect)],
+        now: DateTime<Utc>,
+    ) -> storage::Result<Vec<Outcome>> {
+        let mut learned = Vec::with_capacity(effects.len());
+        for (claim, effect) in effects {
+            let resend = is_resend(connection, claim, effect).await?;
+            learned.push(effect.learned(claim, resend));
+        }
+        join_early_statuses(connection, &mut learned).await?;
+        metrics::resends(learned.iter().filter(|item| item.resent).count());
+        learn(connection, learned, now).await?;
+        let replaced = replaced_tokens(connection, effects).await?;
+        Ok(effects
+            .iter()
+            .map(|(claim, effect)| match &effect.finding {
+                Finding::CredentialRefused { number, token, .. }
+                    if replaced.contains(&(*number, *token)) =>
+                {
+                    Outcome::Retry {
+                        after: Duration::ZERO,
+                        failed: false,
+                        reason: "the access token was replaced meanwhile".to_owned(),
+                    }
+                }
+                _ => effect.outcome(claim, self.settings.unconfirmed_grace),
+            })
+            .collect())
+    }
+}
+
+/// Whether this was a repetition. What a lost sender was at, only the message's record tells.
+async fn is_resend(
+    connection: &mut Connection,
+    claim: &Claim,
+    effect: &Effect,
+) -> storage::Result<bool> {
+    if let Some(resend) = effect.resend {
+        return Ok(resend);
+    }
+    let row = messages::find_state(connection, MessageId::from_uuid(claim.subject)).await?;
+    Ok(row.is_some_and(|row| row.delivery.base == MessageState::Unconfirmed))
+}
+
+/// Statuses can come before the send is recorded, and without our id: they waited under the wamid that we learn now.
+async fn join_early_statuses(
+    connection: &mut Connection,
+    learned: &mut [Learned],
+) -> storage::Result<()> {
+    let wamids: Vec<String> = learned
+        .iter()
+        .filter_map(|item| item.wamid.clone())
+        .collect();
+    lock_wamids(connection, &wamids).await?;
+    for (wamid, report) in take_unmatched(connection, &wamids).await? {
+        if let Some(item) = learned
+            .iter_mut()
+            .find(|item| item.wamid.as_ref() == Some(&wamid))
+        {
+            item.entries.push(early_status(&report));
+            item.reports.push(report);
+        }
+    }
+    Ok(())
+}
+
+/// The refused tokens that are no longer their numbers': for a token stored meanwhile nothing must wait.
+async fn replaced_tokens(
+    connection: &mut Connection,
+    effects: &[(Claim, Effect)],
+) -> storage::Result<BTreeSet<RefusedToken>> {
+    let refused: BTreeSet<RefusedToken> = effects
+        .iter()
+        .filter_map(|(_, effect)| match effect.finding {
+            Finding::CredentialRefused { number, token, .. } => Some((number, token)),
+            _ => None,
+        })
+        .collect();
+    let mut replaced = BTreeSet::new();
+    // In one order everywhere, so that two batches cannot wait for each other.
+    for (number, token) in refused {
+        work::lock_scope(connection, &Scope::credential(number)).await?;
+        if !credentials::is_current(connection, number, token).await? {
+            replaced.insert((number, token));
+        }
+    }
+    Ok(replaced)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates are positive and at most 1,000"
+)]
+fn whole(number: f64) -> u32 {
+    number.ceil() as u32
+}

@@ -1,0 +1,213 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{
+    graph::{Graph, refusal},
+    support::{Draft, HOUR, stage},
+};
+
+#[tokio::test]
+async fn throttles_and_account_troubles_pause_the_number_and_spend_no_failure() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    let engine = stage.engine(graph.client()).await;
+    let codes = [
+        (130_429, Duration::from_secs(2)),
+        (4, Duration::from_secs(2)),
+        (80_007, Duration::from_secs(2)),
+        (131_048, HOUR),
+        (131_031, Duration::from_mins(15)),
+        (133_016, 72 * HOUR),
+    ];
+    for (code, pause) in codes {
+        graph.answer_send(refusal(code));
+        let (lab, id) = stage.text().await;
+
+        let row = stage.until_attempts(id, 1).await;
+
+        assert_eq!(row["state"], "queued", "{code}");
+        let found = stage.pauses().await;
+        let until = stage.now() + pause;
+        assert_eq!(found.len(), 1, "{code}: {found:?}");
+        assert_eq!(found[0]["scope"], format!("number:{}", lab.number));
+        let paused_until: chrono::DateTime<chrono::Utc> =
+            serde_json::from_value(found[0]["until"].clone()).unwrap();
+        assert_eq!(paused_until, until, "{code}");
+        assert_eq!(stage.work(id).await.unwrap()["failures"], 0, "{code}");
+        stage
+            .test
+            .execute("DELETE FROM flow_pauses; DELETE FROM work")
+            .await;
+    }
+    engine.finish().await;
+}
+
+#[tokio::test]
+async fn a_throttled_number_goes_on_when_its_pause_is_over() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    graph.answer_send(refusal(130_429));
+    let (_, id) = stage.text().await;
+
+    let engine = stage.engine(graph.client()).await;
+    stage.until_attempts(id, 1).await;
+    stage.clock.advance(Duration::from_secs(3));
+    let row = stage.until_state(id, "sent").await;
+    engine.finish().await;
+
+    assert_eq!(row["attempts"], 2);
+    assert_eq!(graph.sends().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_pair_limit_delays_this_message_alone() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    let engine = stage.engine(graph.client()).await;
+    graph.answer_send(refusal(131_056));
+    graph.answer_send(refusal(131_056));
+    let (lab, id) = stage.text().await;
+
+    stage.until_attempts(id, 1).await;
+    assert_eq!(stage.due_in(id).await, Duration::from_secs(1));
+    stage.clock.advance(Duration::from_secs(1));
+    stage.until_attempts(id, 2).await;
+    assert_eq!(stage.due_in(id).await, Duration::from_secs(4));
+    assert_eq!(stage.work(id).await.unwrap()["failures"], 0);
+    assert!(stage.pauses().await.is_empty());
+
+    let other = stage.accept(&lab, Draft::default()).await;
+    stage.until_state(other, "sent").await;
+    assert_eq!(stage.state(id).await["state"], "queued");
+    engine.finish().await;
+}
+
+#[tokio::test]
+async fn a_fault_that_is_worth_three_tries_fails_after_them() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    graph.answer_sends(refusal(131_000));
+    let (_, id) = stage.text().await;
+
+    let engine = stage.engine(graph.client()).await;
+    stage.until_attempts(id, 1).await;
+    let first = stage.due_in(id).await;
+    assert!((800..=1200).contains(&first.as_millis()), "{first:?}");
+    for attempts in 1..3 {
+        stage.until_attempts(id, attempts).await;
+        stage.clock.advance(Duration::from_secs(4));
+    }
+    let row = stage.until_state(id, "failed").await;
+    engine.finish().await;
+
+    assert_eq!(graph.sends().await.len(), 3);
+    let cause = &row["failure"];
+    assert_eq!(
+        (&cause["code"], &cause["class"]),
+        (&json!(131_000), &json!("retry"))
+    );
+    let detail = cause["detail"].as_str().unwrap();
+    assert!(detail.starts_with("given up after 3 tries: "), "{detail}");
+    assert_eq!(stage.work(id).await, None);
+}
+
+#[tokio::test]
+async fn a_fault_that_will_pass_is_waited_out_for_the_lifetime_of_the_message() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    graph.answer_sends(refusal(131_016));
+    let (_, id) = stage.text().await;
+
+    let engine = stage.engine(graph.client()).await;
+    for attempts in 1..=10 {
+        let row = stage.until_attempts(id, attempts).await;
+        assert_eq!(row["state"], "queued");
+        stage.clock.advance(Duration::from_mins(13));
+    }
+    stage.until_attempts(id, 11).await;
+    stage.clock.advance(24 * HOUR);
+    stage.until_state(id, "expired").await;
+    engine.finish().await;
+
+    assert_eq!(graph.sends().await.len(), 11);
+}
+
+#[tokio::test]
+async fn a_provider_that_cannot_be_reached_is_asked_again() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    let (_, id) = stage.text().await;
+    let nobody = crate::graph::client("http://127.0.0.1:1", HOUR);
+
+    let engine = stage.engine(nobody).await;
+    let row = stage.until_attempts(id, 1).await;
+    engine.finish().await;
+    assert_eq!(row["state"], "queued");
+    assert_eq!(
+        stage.work(id).await.unwrap()["reason"],
+        "the provider could not be reached"
+    );
+
+    let engine = stage.engine(graph.client()).await;
+    stage.clock.advance(Duration::from_secs(2));
+    stage.until_state(id, "sent").await;
+    engine.finish().await;
+}
+
+#[tokio::test]
+async fn a_paused_template_holds_its_messages_until_it_is_back() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    let lab = stage.lab().await;
+    let template = stage.template(&lab, ("ready", "en", "none"), &[]).await;
+    graph.answer_send(refusal(132_015));
+    let id = stage.accept(&lab, Draft::default()).await;
+
+    let engine = stage.engine(graph.client()).await;
+    let held = stage.until_held(id).await;
+
+    let scope = domain::Scope::template(template);
+    assert_eq!(held["hold_scope"], scope.as_str());
+    assert!(
+        held["reason"]
+            .as_str()
+            .unwrap()
+            .contains("paused the template")
+    );
+    assert_eq!(stage.state(id).await["state"], "queued");
+    let mut tx = stage.worker.begin().await.unwrap();
+    let now = stage.now();
+    storage::work::resume(&mut tx, &scope, now).await.unwrap();
+    tx.commit().await.unwrap();
+    stage.until_state(id, "sent").await;
+    engine.finish().await;
+}
+
+#[tokio::test]
+async fn what_can_never_succeed_fails_at_once_with_its_cause() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    let lab = stage.lab().await;
+    stage.template(&lab, ("ready", "en", "none"), &[]).await;
+    let engine = stage.engine(graph.client()).await;
+    let codes = [
+        (132_000, "template"),
+        (132_016, "template"),
+        (131_008, "permanent"),
+        (131_047, "policy"),
+        (131_026, "unreachable"),
+    ];
+    for (code, class) in codes {
+        graph.answer_send(refusal(code));
+        let id = stage.accept(&lab, Draft::default()).await;
+
+        let row = stage.until_state(id, "failed").await;
+
+        let cause = &row["failure"];
+        assert_eq!(
+            (&cause["code"], &cause["class"]),
+            (&json!(code), &json!(class))
+        );
+        assert_eq!(stage.work(id).await, None);
+        let failed = json!(["attempt", {
+            "attempt": 1, "result": "failed", "code": code, "class": class,
+        }]);
+        let timeline: Vec<Value> = stage.timeline(id).await;
+        assert_eq!(timeline.last(), Some(&failed));
+    }
+    assert_eq!(graph.sends().await.len(), codes.len());
+    engine.finish().await;
+}
