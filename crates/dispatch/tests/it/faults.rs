@@ -1,11 +1,12 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use dispatch::Outcome;
-use testkit::eventually;
+use dispatch::{Deps, Outcome};
+use storage::Database;
+use testkit::{TcpProxy, database::through, eventually};
 
 use crate::{
     script::{Plan, Script},
-    stage::{LIMIT, any_flow, stage},
+    stage::{LIMIT, Running, any_flow, settings, stage},
 };
 
 #[tokio::test]
@@ -53,25 +54,32 @@ async fn a_handler_that_hangs_loses_its_claim() {
     assert_eq!((script.acts_on(id), script.abandoned().len()), (1, 1));
 }
 
+/// The database is away for longer than anybody waits for it.
 #[tokio::test]
-async fn a_lost_connection_of_the_listener_is_made_again() {
+async fn a_lost_listener_is_made_again() {
     let stage = stage().await;
-    let script = Script::new();
-    let mut lazy = crate::stage::settings();
-    // So long that only a signal can be what wakes it.
-    lazy.poll = Duration::from_mins(10);
-    let deps = dispatch::Deps {
-        database: crate::stage::connect(&stage.test.owner_url),
+    let place = stage.test.worker_url.split_once('@').unwrap().1;
+    let proxy = TcpProxy::start(place.split_once('/').unwrap().0.parse().unwrap()).await;
+    let url = through(&stage.test.worker_url, proxy.address());
+    let deps = Deps {
+        database: Database::connect(&url, 8, Duration::from_millis(200)).unwrap(),
         ..stage.deps()
     };
-    let engine = crate::stage::Running::start(&script, deps, lazy);
-    let listeners = "pg_stat_activity where query ilike 'listen%' and datname = current_database()";
-    stage.until_count(listeners, 1).await;
+    let script = Script::new();
+    let mut lazy = settings();
+    // So long that only a signal can be what wakes it.
+    lazy.poll = Duration::from_mins(10);
+    let engine = Running::start(&script, deps, lazy);
+    stage.until_count("partition_owners", 16).await;
     stage.add(any_flow(), 1).await;
     stage.until_empty().await;
-    let cut = format!("select pg_terminate_backend(pid) as cut from {listeners}");
-    assert_eq!(stage.test.rows(&cut).await.len(), 1);
-    stage.until_count(listeners, 1).await;
+    proxy.cut().await;
+    let began = Instant::now();
+    eventually(LIMIT, async || {
+        began.elapsed() > Duration::from_millis(1500)
+    })
+    .await;
+    proxy.heal().await;
     stage.add(any_flow(), 1).await;
     stage.until_empty().await;
     engine.stop().await;

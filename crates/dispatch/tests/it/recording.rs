@@ -130,3 +130,50 @@ async fn beginning_is_durable_before_the_act() {
     assert!(ids.iter().all(|id| script.acts_on(*id) == 1));
     engine.stop().await;
 }
+
+/// The provider may have sent it: only the handler can say what is to be done, not the engine.
+#[tokio::test]
+async fn what_was_begun_is_not_done_again_when_its_outcome_cannot_be_recorded() {
+    let stage = stage().await;
+    let script = Script::of(|_| Plan::BeginThenPoison);
+    let id = stage.add(any_flow(), 1).await[0];
+    let engine = stage.engine(&script);
+    eventually(LIMIT, async || !script.recorded().is_empty()).await;
+    for _ in 0..3 {
+        stage.clock.advance(Duration::from_secs(15));
+        engine.look().await;
+    }
+    assert_eq!(stage.work(id, "state").await.as_deref(), Some("claimed"));
+    stage.clock.advance(Duration::from_secs(16));
+    stage.until_empty().await;
+    assert_eq!(script.acts_on(id), 1);
+    let abandoned = script.abandoned();
+    assert_eq!((abandoned.len(), abandoned[0].begun), (1, true));
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_while_it_records_spoils_one_outcome_and_not_the_engine() {
+    let stage = stage().await;
+    let script = Script::of(|claim| {
+        if claim.lane == domain::Lane::Bulk {
+            Plan::Explosive
+        } else {
+            Plan::AtGate(Outcome::Done)
+        }
+    });
+    let mut explosive = stage.new_work(any_flow());
+    explosive.lane = domain::Lane::Bulk;
+    stage.insert(std::slice::from_ref(&explosive)).await;
+    stage.add(any_flow(), 10).await;
+    script.open_gate();
+    let engine = stage.engine(&script);
+    stage.until_count("work", 1).await;
+    stage
+        .until_count("work where state = 'waiting' and failures = 1", 1)
+        .await;
+    // The engine goes on.
+    stage.add(any_flow(), 3).await;
+    stage.until_count("work", 1).await;
+    engine.stop().await;
+}

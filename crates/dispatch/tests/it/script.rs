@@ -25,6 +25,10 @@ pub(crate) enum Plan {
     Panic,
     /// Its effect can never be recorded.
     Poison,
+    /// The same, after it began.
+    BeginThenPoison,
+    /// Recording its effect panics.
+    Explosive,
 }
 
 /// What was found out.
@@ -32,6 +36,7 @@ pub(crate) enum Plan {
 pub(crate) enum Effect {
     Found(Outcome),
     Poison,
+    Explosive,
 }
 
 /// One call of `act` or `abandoned`, at its instant on the machine's clock.
@@ -208,6 +213,11 @@ impl Handler for Script {
                 panic!("as the test wants it");
             }
             Plan::Poison => Effect::Poison,
+            Plan::BeginThenPoison => {
+                act.begun = Some(begin.begin().await.is_ok());
+                Effect::Poison
+            }
+            Plan::Explosive => Effect::Explosive,
         };
         lock(&self.0.acts).push(act);
         effect
@@ -231,6 +241,7 @@ impl Handler for Script {
             .map(|(_, effect)| match effect {
                 Effect::Found(outcome) => Ok(outcome.clone()),
                 Effect::Poison => Err(storage::Error::Unreadable { column: "effect" }),
+                Effect::Explosive => panic!("as the test wants it"),
             })
             .collect()
     }

@@ -200,3 +200,27 @@ async fn the_loop_ends_with_its_last_handle_and_answers_nobody_after_that() {
             .is_unavailable()
     );
 }
+
+#[tokio::test]
+async fn who_was_told_that_it_is_in_doubt_is_not_stored_behind_their_back() {
+    let stage = stage().await;
+    let commits = Commits::new(&stage).await;
+    let store = commits.clone();
+    let (group, run) = GroupCommit::new(10, move |batch| store.clone().store(batch));
+    let test = async {
+        let first = group.submit(0, LIMIT);
+        let impatient = async {
+            eventually(LIMIT, async || commits.begun() == 1).await;
+            let answer = group.submit(1, std::time::Duration::from_millis(1)).await;
+            assert!(answer.unwrap_err().is_unavailable());
+            commits.open();
+        };
+        let (first, ()) = tokio::join!(first, impatient);
+        assert_eq!(first.unwrap(), 0);
+        assert_eq!(group.submit(2, LIMIT).await.unwrap(), 20);
+    };
+    tokio::select! { () = run => {}, () = test => {} }
+    let rows = stage.test.rows("select n from rows order by n").await;
+    let stored: Vec<_> = rows.iter().map(|row| row["n"].clone()).collect();
+    assert_eq!(stored, [0, 2]);
+}

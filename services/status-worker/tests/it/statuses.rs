@@ -206,3 +206,20 @@ async fn what_another_tenants_number_says_of_a_message_changes_nothing() {
     assert!(stage.told(&theirs).await.is_empty());
     assert_eq!(stage.count("work WHERE kind = 'send'").await, 1);
 }
+
+#[tokio::test]
+async fn a_labs_own_app_is_believed_about_that_labs_numbers_only() {
+    let stage = stage().await;
+    let (ours, theirs) = (stage.lab().await, stage.lab().await);
+    let (a, b) = (stage.message(&ours).await, stage.message(&theirs).await);
+    stage.app_of(&theirs).await;
+    let of_ours = echoing(status(&stage, "wamid.A", "read", 1), a);
+    let of_theirs = echoing(status(&stage, "wamid.B", "read", 1), b);
+
+    stage
+        .apply(&[webhook(&ours, &[of_ours]), webhook(&theirs, &[of_theirs])])
+        .await;
+
+    assert_eq!(stage.state(a).await["state"], "queued");
+    assert_eq!(stage.state(b).await["state"], "read");
+}

@@ -20,6 +20,7 @@ use storage::{
     messages::{Message, NewMessage, accept},
     sender_numbers::{SenderNumber, insert_sender_number},
     tenants::{Tenant, insert_tenant, insert_vendor},
+    webhook_apps::{WebhookApp, upsert_app},
     work::{self, NewWork},
 };
 use testkit::{TestDatabase, database, eventually};
@@ -191,6 +192,18 @@ impl Stage {
         insert_events(&mut tx, &events).await.unwrap();
         work::insert(&mut tx, &works, None).await.unwrap();
         tx.commit().await.unwrap();
+    }
+
+    /// Makes the app whose events come in this lab's own.
+    pub(crate) async fn app_of(&self, lab: &Lab) {
+        let app = WebhookApp {
+            key: "main".to_owned(),
+            app_secret: Vec::new(),
+            verify_token: Vec::new(),
+            tenant_id: Some(lab.tenant),
+        };
+        let mut connection = self.owner.acquire().await.unwrap();
+        upsert_app(&mut connection, &app, self.now()).await.unwrap();
     }
 
     /// Applies these webhooks, all in one batch, a moment after what came before: ids of one instant have no order.
