@@ -1,6 +1,6 @@
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use contracts::WorkBatch;
@@ -12,29 +12,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    Begin, Claim, Handler, Settings, engine::Deps, hints::queue_of, metrics, recorder::Acted,
+    Begin, Claim, Deps, Handler, Settings,
+    hints::{Hint, queue_of},
+    metrics,
+    recorder::Acted,
 };
-
-/// A broker message whose work is being done. Dropped by the last claim that came of it, it is acknowledged:
-/// then all is recorded, or the leases will tell.
-pub(crate) struct Hint {
-    delivery: Mutex<Option<Delivery>>,
-    settle: mpsc::UnboundedSender<Delivery>,
-}
-
-impl Drop for Hint {
-    fn drop(&mut self) {
-        if let Some(delivery) = self
-            .delivery
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
-            // With the settler gone the broker takes the delivery back, and it will claim nothing.
-            drop(self.settle.send(delivery));
-        }
-    }
-}
 
 /// Turns hints into claims and claims into effects.
 pub(crate) struct Consumer<H: Handler> {

@@ -1,7 +1,5 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
-use domain::Clock;
-use queue::Broker;
 use storage::{Database, GroupCommit, WorkListener};
 use tokio::{
     sync::{Notify, mpsc},
@@ -10,19 +8,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Handler, Settings,
+    Deps, Handler, Settings,
     consumer::{Consumer, record_begins},
     recorder::Recorder,
     releaser::{Releaser, sweep},
 };
-
-/// What an engine works with.
-#[derive(Clone)]
-pub struct Deps {
-    pub database: Database,
-    pub broker: Broker,
-    pub clock: Arc<dyn Clock>,
-}
 
 /// Releases and consumes one kind of work.
 pub struct Engine<H: Handler> {

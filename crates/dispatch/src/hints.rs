@@ -1,7 +1,10 @@
+use std::sync::{Mutex, PoisonError};
+
 use bytes::Bytes;
 use contracts::{WorkBatch, WorkItem};
 use domain::{WorkId, WorkKind};
-use queue::{Broker, Message, PublishError, Queue};
+use queue::{Broker, Delivery, Message, PublishError, Queue};
+use tokio::sync::mpsc;
 
 /// The queue that carries hints of this kind of work.
 pub(crate) const fn queue_of(kind: WorkKind) -> Queue {
@@ -43,5 +46,26 @@ fn message(kind: WorkKind, work: &[(WorkId, i32)]) -> Message {
     Message {
         body: Bytes::from(WorkBatch { kind, items }.encode()),
         traceparent: None,
+    }
+}
+
+/// A broker message whose work is being done. Dropped by the last claim that came of it, it is acknowledged:
+/// then all is recorded, or the leases will tell.
+pub(crate) struct Hint {
+    pub(crate) delivery: Mutex<Option<Delivery>>,
+    pub(crate) settle: mpsc::UnboundedSender<Delivery>,
+}
+
+impl Drop for Hint {
+    fn drop(&mut self) {
+        if let Some(delivery) = self
+            .delivery
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
+            // With the settler gone the broker takes the delivery back, and it will claim nothing.
+            drop(self.settle.send(delivery));
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! Owns pacing, leases, fencing and dead letters; must not know what the work is: a [`Handler`] does.
 
 mod consumer;
+mod deps;
 mod engine;
 mod handler;
 mod hints;
@@ -11,7 +12,8 @@ mod recorder;
 mod releaser;
 mod settings;
 
-pub use engine::{Deps, Engine};
+pub use deps::Deps;
+pub use engine::Engine;
 pub use handler::{Begin, FlowLimits, Handler, LostClaim, Outcome};
 pub use hints::publish_hints;
 pub use settings::Settings;

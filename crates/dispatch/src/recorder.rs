@@ -10,7 +10,7 @@ use storage::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Handler, Outcome, Settings, consumer::Hint, engine::Deps, metrics};
+use crate::{Deps, Handler, Outcome, Settings, hints::Hint, metrics};
 
 /// What acting on a claim found out, on its way to being recorded. The hint is settled when it is dropped.
 pub(crate) struct Acted<E> {

@@ -12,7 +12,7 @@ use storage::{
 };
 use uuid::Uuid;
 
-use crate::{Handler, Settings, engine::Deps, hints::publish_hints, metrics, pacing::Pacing};
+use crate::{Deps, Handler, Settings, hints::publish_hints, metrics, pacing::Pacing};
 
 /// Releases the due work of the partitions that this replica owns, at each flow's rate.
 /// One task has it: that is what makes the token buckets exact.
