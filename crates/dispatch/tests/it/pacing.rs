@@ -316,8 +316,11 @@ async fn a_new_rate_is_in_force_within_ten_seconds() {
     stage.clock.advance(Duration::from_secs(1));
     stage.until_count("work", 19).await;
     script.limit(Some(limited(10.0, 10)));
+    // A token is earned from the look that shows the last one used.
+    engine.look().await;
     stage.clock.advance(Duration::from_secs(10));
     stage.until_count("work", 18).await;
+    engine.look().await;
     stage.clock.advance(Duration::from_secs(1));
     stage.until_count("work", 8).await;
     engine.stop().await;
