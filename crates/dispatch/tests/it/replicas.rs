@@ -129,11 +129,11 @@ async fn nothing_is_lost_by_replicas_that_are_killed() {
     let last = stage.engine(&script);
     stage.until_empty().await;
     last.stop().await;
-    let lost: HashSet<WorkId> = script.abandoned().iter().map(|claim| claim.id).collect();
+    let told: HashSet<WorkId> = script.abandoned().iter().map(|claim| claim.id).collect();
     for id in ids {
         let acts = script.acts_on(id);
         assert!(
-            acts == 1 || (acts == 0 && lost.contains(&id)),
+            acts == 1 || (acts == 0 && told.contains(&id)),
             "{id}: {acts} acts"
         );
     }
