@@ -278,6 +278,19 @@ fn the_architecture_names_every_crate_and_service() {
     );
 }
 
+/// The walk through the code names files: one that moved must not lead the reader astray.
+#[test]
+fn the_architecture_names_no_path_that_is_not_there() {
+    let text = read(Path::new("docs/ARCHITECTURE.md"));
+    let paths = text.split('`').skip(1).step_by(2).filter(|it| {
+        ["crates/", "services/", "docs/"]
+            .iter()
+            .any(|top| it.starts_with(top))
+    });
+    let missing = paths.filter(|it| !root().join(it).exists());
+    assert_none(&missing.map(str::to_owned).collect::<Vec<_>>());
+}
+
 #[test]
 fn every_crate_and_module_with_children_says_what_it_owns() {
     let mut offences = Vec::new();
