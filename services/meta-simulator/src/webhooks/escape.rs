@@ -5,7 +5,7 @@ use serde_json::{
     ser::{CompactFormatter, Formatter},
 };
 
-/// Compact JSON in ASCII: `\uXXXX` in lowercase hex for everything beyond, `\/` for slashes.
+/// Compact JSON in ASCII: `\u00e9` in lowercase hex for everything beyond, `\/` for slashes.
 struct Escaped;
 
 impl Formatter for Escaped {
