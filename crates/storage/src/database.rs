@@ -8,7 +8,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::{Error, Result};
+use crate::{DatabaseClock, Error, Result};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
@@ -17,22 +17,34 @@ pub type Connection = PgConnection;
 /// A transaction: rolls back when dropped, `commit` ends it.
 pub type Transaction = sqlx::Transaction<'static, Postgres>;
 
-/// A pool of connections as one role.
+/// A pool of connections as one role, and the time on the other side of it.
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: PgPool,
+    clock: DatabaseClock,
 }
 
 impl Database {
     /// Prepares the pool; connects when first used, so that a service starts while the database is away.
     pub fn connect(url: &str, max_connections: u32, acquire_timeout: Duration) -> Result<Self> {
+        let clock = DatabaseClock::new();
+        let each = clock.clone();
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(acquire_timeout)
             // A connection that died while idle must not cost a caller an error.
             .test_before_acquire(true)
+            .after_connect(move |connection, _| {
+                let clock = each.clone();
+                Box::pin(async move { clock.synchronise(connection).await })
+            })
             .connect_lazy_with(options(url)?.options(DEADLINES));
-        Ok(Self { pool })
+        Ok(Self { pool, clock })
+    }
+
+    /// The database's clock: whoever has had a connection of this pool reads the same time as all others.
+    pub fn clock(&self) -> DatabaseClock {
+        self.clock.clone()
     }
 
     /// A connection outside any transaction.

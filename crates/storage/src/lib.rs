@@ -4,6 +4,7 @@
 pub mod api_keys;
 pub mod attachments;
 pub mod callbacks;
+mod clock;
 pub mod credentials;
 mod database;
 mod error;
@@ -19,6 +20,7 @@ pub mod tenants;
 pub mod webhook_apps;
 pub mod work;
 
+pub use clock::DatabaseClock;
 pub use database::{Connection, Database, Transaction, migrate};
 pub use error::Error;
 pub use group_commit::{GroupCommit, Submission};

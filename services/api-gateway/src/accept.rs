@@ -62,6 +62,7 @@ async fn commit(
     match stored.await {
         Ok((tx, answers)) => {
             tx.commit().await?;
+            failpoints::reach("gateway.committed");
             Ok(answers.into_iter().map(Verdict::Answered).collect())
         }
         // A commit whose answer is lost may have happened; what fails before it has not.

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use attachments::AttachmentStore;
 use chrono::SubsecRound as _;
-use domain::{ApiKeyId, Clock, SystemClock, TenantId};
+use domain::{ApiKeyId, Clock, TenantId};
 use sealed_records::DataKeys;
 use secrecy::ExposeSecret as _;
 use service_runtime::Lifecycle;
@@ -48,7 +48,6 @@ pub(crate) struct Lab {
 
 impl Gateway {
     pub(crate) fn new(config: &Config, lifecycle: Lifecycle) -> anyhow::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let postgres = &config.postgres;
         let database = Database::connect(
             postgres.url.expose_secret(),
@@ -56,6 +55,7 @@ impl Gateway {
             postgres.acquire_timeout,
         )
         .context("postgres")?;
+        let clock: Arc<dyn Clock> = Arc::new(database.clock());
         let ring = KeyRing::parse(&config.vault.master_keys, &config.vault.index_key);
         let ring = ring.context("vault")?;
         let files = AttachmentStore::from_url(&config.attachments.url, &config.s3_options())

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use dispatch::{Deps, Engine};
-use domain::{Clock, SystemClock};
+use domain::Clock;
 use queue::Broker;
 use sealed_records::DataKeys;
 use secrecy::ExposeSecret;
@@ -32,13 +32,13 @@ pub use resolver::SystemDns;
 /// Spawns the service's tasks into the lifecycle; they run until it stops.
 pub fn run(config: &Config, broker: Broker, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let ready = lifecycle.ready("database");
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let PostgresConfig {
         url,
         max_connections,
         acquire_timeout,
     } = &config.postgres;
     let database = Database::connect(url.expose_secret(), *max_connections, *acquire_timeout)?;
+    let clock: Arc<dyn Clock> = Arc::new(database.clock());
     let ring =
         KeyRing::parse(&config.vault.master_keys, &config.vault.index_key).context("vault")?;
     let keys = DataKeys::new(database.clone(), ring, Arc::clone(&clock));

@@ -101,7 +101,9 @@ impl Poster {
         {
             request = request.header("traceparent", traceparent);
         }
+        failpoints::reach_soon("callback.written");
         let response = request.send().await.map_err(|error| failure(&error))?;
+        failpoints::reach("callback.answered");
         let answer = Answer {
             status: response.status(),
             retry_after: retry_after(&response, callback.at),

@@ -38,8 +38,8 @@ pub(crate) async fn run(
 
 /// Expires a batch of them; returns how many.
 pub async fn expire(database: &Database, clock: &dyn Clock) -> storage::Result<i64> {
-    let now = clock.now();
     let mut tx = database.begin().await?;
+    let now = clock.now();
     let expired = list_expired(&mut tx, now, BATCH).await?;
     let count = i64::try_from(expired.len()).unwrap_or(BATCH);
     let learned = expired.into_iter().map(|id| Learned {

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use attachments::AttachmentStore;
 use dispatch::{Deps, Engine};
-use domain::SystemClock;
 use queue::Broker;
 use sealed_records::DataKeys;
 use secrecy::ExposeSecret;
@@ -35,13 +34,13 @@ pub use handler::{SendHandler, SendSettings};
 /// Spawns the service's tasks into the lifecycle; they run until it stops.
 pub fn run(config: &Config, broker: Broker, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let ready = lifecycle.ready("database");
-    let clock: Arc<dyn domain::Clock> = Arc::new(SystemClock);
     let PostgresConfig {
         url,
         max_connections,
         acquire_timeout,
     } = &config.postgres;
     let database = Database::connect(url.expose_secret(), *max_connections, *acquire_timeout)?;
+    let clock: Arc<dyn domain::Clock> = Arc::new(database.clock());
     let ring =
         KeyRing::parse(&config.vault.master_keys, &config.vault.index_key).context("vault")?;
     let keys = DataKeys::new(database.clone(), ring, Arc::clone(&clock));

@@ -74,6 +74,7 @@ impl<P: Provider> Media<P> {
             .files
             .get_bytes(&object, job.account.records.file_key(), MAX_FILE_BYTES)
             .await?;
+        failpoints::look_at("poison.file", &bytes);
         let media = MediaUpload {
             mime: attachment.media_type.clone(),
             filename: filename.clone(),

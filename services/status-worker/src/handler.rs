@@ -162,6 +162,7 @@ fn open(records: &PlatformRecords, sealed: &[u8]) -> Result<Vec<Item>, String> {
     let body = records
         .open_event_body(sealed)
         .map_err(|error| error.to_string())?;
+    failpoints::look_at("poison.event", &body);
     webhook::parse(&body).map_err(|error| error.to_string())
 }
 

@@ -39,9 +39,9 @@ pub async fn maintain(
     clock: &dyn Clock,
     config: &RetentionConfig,
 ) -> storage::Result<()> {
+    let mut connection = database.acquire().await?;
     let now = clock.now();
     let before = now - config.keep;
-    let mut connection = database.acquire().await?;
     let created = partitions::ensure_partitions(&mut connection, now + AHEAD).await?;
     partitions::drop_closed_windows(&mut connection, now).await?;
     // Each batch commits alone: nobody waits for a month to be deleted.

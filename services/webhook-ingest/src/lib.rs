@@ -11,7 +11,7 @@ mod store;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use domain::{Clock, SystemClock};
+use domain::Clock;
 use queue::Broker;
 use sealed_records::DataKeys;
 use secrecy::ExposeSecret;
@@ -50,13 +50,13 @@ pub fn serve(
 ) -> anyhow::Result<()> {
     let ready = lifecycle.ready("database");
     metrics::describe();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let PostgresConfig {
         url,
         max_connections,
         acquire_timeout,
     } = &config.postgres;
     let database = Database::connect(url.expose_secret(), *max_connections, *acquire_timeout)?;
+    let clock: Arc<dyn Clock> = Arc::new(database.clock());
     let ring =
         KeyRing::parse(&config.vault.master_keys, &config.vault.index_key).context("vault")?;
     let keys = DataKeys::new(database.clone(), ring, Arc::clone(&clock));

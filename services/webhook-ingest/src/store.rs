@@ -118,6 +118,7 @@ impl Committer {
         insert_events(&mut tx, &events).await?;
         work::insert(&mut tx, &works, lease_until).await?;
         tx.commit().await?;
+        failpoints::reach("ingest.committed");
         for work in works.iter().filter(|_| publishes) {
             if self.committed.try_send(work.id).is_err() {
                 metrics::hints_dropped(1);
@@ -132,6 +133,7 @@ async fn publish(broker: Broker, mut committed: mpsc::Receiver<WorkId>) {
     while committed.recv_many(&mut batch, HINT_SIZE * 8).await > 0 {
         let hints: Vec<(WorkId, i32)> = batch.drain(..).map(|id| (id, 0)).collect();
         let failed = dispatch::publish_hints(&broker, WorkKind::Event, &hints, HINT_SIZE).await;
+        failpoints::reach("ingest.published");
         if !failed.is_empty() {
             metrics::hints_dropped(failed.len());
         }

@@ -27,7 +27,9 @@ pub(super) async fn exchange<T: DeserializeOwned>(
     token: &SecretString,
 ) -> Result<Answer<T>, SendError> {
     let request = request.header(AUTHORIZATION, authorization(token)?);
+    failpoints::reach_soon("provider.written");
     let response = request.send().await.map_err(lost)?;
+    failpoints::reach("provider.answered");
     let status = response.status();
     let usage = usage::in_headers(response.headers());
     let trace_id = trace_id(&response);

@@ -68,6 +68,7 @@ pub(super) async fn send_report(
         report: &report,
     };
     let message = draft.message(file.as_ref(), idempotency_key, trace)?;
+    failpoints::reach("gateway.received");
     let media_type = file.as_ref().map(|file| file.stored.media_type);
     match check_reach(&draft, &lab, media_type).await {
         Ok(()) => settle(&gateway, message, file).await,

@@ -75,6 +75,7 @@ async fn take(
         return Err(ApiError::BadSignature);
     }
     let platform = ingest.keys.platform().await?;
+    failpoints::reach("ingest.received");
     let received_at = ingest.clock.now();
     let event = NewEvent {
         id: EventId::new_at(received_at),
