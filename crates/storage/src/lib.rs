@@ -19,7 +19,7 @@ pub mod tenants;
 pub mod webhook_apps;
 pub mod work;
 
-pub use database::{Connection, Database, Transaction, migrate};
+pub use database::{Connection, Database, PooledConnection, Transaction, migrate};
 pub use error::Error;
 pub use group_commit::{GroupCommit, Submission};
 pub use listener::{WorkListener, WorkSignal};
