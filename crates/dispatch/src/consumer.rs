@@ -6,13 +6,13 @@ use std::{
 use contracts::WorkBatch;
 use domain::WorkId;
 use queue::Delivery;
-use storage::{GroupCommit, work};
+use storage::GroupCommit;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    Begin, Claim, Deps, Handler, Settings,
+    Begin, Claim, Deps, Handler, Settings, Statements as _, WorkStore,
     hints::{Hint, queue_of},
     metrics,
     recorder::Acted,
@@ -21,7 +21,7 @@ use crate::{
 /// Turns hints into claims and claims into effects.
 pub(crate) struct Consumer<H: Handler> {
     pub(crate) handler: Arc<H>,
-    pub(crate) deps: Deps,
+    pub(crate) deps: Deps<H::Store>,
     pub(crate) settings: Settings,
     pub(crate) begins: GroupCommit<(WorkId, i32), bool>,
     pub(crate) acted: mpsc::Sender<Acted<H::Effect>>,
@@ -40,7 +40,11 @@ impl<H: Handler> Consumer<H> {
         let (settle, mut settled) = mpsc::unbounded_channel::<Delivery>();
         let mut acting = JoinSet::new();
         while deliveries.is_some() || !acting.is_empty() {
+            // Biased, so that a simulation of it can be repeated; none of these can keep the others from their turn for long.
             tokio::select! {
+                biased;
+                Some(delivery) = settled.recv() => acknowledge(delivery).await,
+                Some(result) = acting.join_next() => report(result),
                 delivery = next(&mut deliveries, &stop), if deliveries.is_some() => match delivery {
                     Some(delivery) => self.take(delivery, &settle, &mut acting).await,
                     None => {
@@ -49,8 +53,6 @@ impl<H: Handler> Consumer<H> {
                         }
                     }
                 },
-                Some(delivery) = settled.recv() => acknowledge(delivery).await,
-                Some(result) = acting.join_next() => report(result),
             }
         }
         // The recorder may still hold hints: their deliveries are settled by dropping, which the broker answers by
@@ -120,7 +122,9 @@ impl<H: Handler> Consumer<H> {
     async fn claim(&self, items: &[(WorkId, i32)]) -> storage::Result<Vec<Claim>> {
         let now = self.deps.clock.now();
         let mut connection = self.deps.database.acquire().await?;
-        work::claim(&mut connection, items, now, now + self.settings.claim_lease).await
+        connection
+            .claim(items, now, now + self.settings.claim_lease)
+            .await
     }
 
     async fn act(&self, claim: Claim, hint: Arc<Hint>) {
@@ -182,14 +186,14 @@ fn report(result: Result<(), tokio::task::JoinError>) {
 }
 
 /// The database's side of [`Begin`]: many claims, one statement.
-pub(crate) async fn record_begins(
-    deps: Deps,
+pub(crate) async fn record_begins<S: WorkStore>(
+    deps: Deps<S>,
     lease: std::time::Duration,
     claims: Vec<(WorkId, i32)>,
 ) -> storage::Result<Vec<bool>> {
     let until = deps.clock.now() + lease;
     let mut connection = deps.database.acquire().await?;
-    let begun = work::begin(&mut connection, &claims, until).await?;
+    let begun = connection.begin(&claims, until).await?;
     // By attempt, too: a lost claim and its successor may ask in one batch.
     let begun: HashSet<(WorkId, i32)> = begun.into_iter().collect();
     Ok(claims.iter().map(|claim| begun.contains(claim)).collect())

@@ -6,8 +6,8 @@ use storage::Database;
 
 /// What an engine works with.
 #[derive(Clone)]
-pub struct Deps {
-    pub database: Database,
+pub struct Deps<S = Database> {
+    pub database: S,
     pub broker: Broker,
     pub clock: Arc<dyn Clock>,
 }

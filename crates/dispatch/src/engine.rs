@@ -1,6 +1,6 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
-use storage::{Database, GroupCommit, WorkListener};
+use storage::GroupCommit;
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinSet,
@@ -8,7 +8,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Deps, Handler, Settings,
+    Deps, Handler, Settings, WorkStore,
     consumer::{Consumer, record_begins},
     recorder::Recorder,
     releaser::{Releaser, sweep},
@@ -17,12 +17,12 @@ use crate::{
 /// Releases and consumes one kind of work.
 pub struct Engine<H: Handler> {
     handler: Arc<H>,
-    deps: Deps,
+    deps: Deps<H::Store>,
     settings: Settings,
 }
 
 impl<H: Handler> Engine<H> {
-    pub fn new(handler: H, deps: Deps, settings: Settings) -> Self {
+    pub fn new(handler: H, deps: Deps<H::Store>, settings: Settings) -> Self {
         Self {
             handler: Arc::new(handler),
             deps,
@@ -115,6 +115,7 @@ impl<H: Handler> Engine<H> {
                 self.sweep(&releaser.partitions(), &consumer).await;
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 () = wake.notified() => {}
                 () = tokio::time::sleep(pause) => {}
@@ -149,22 +150,18 @@ async fn until(stop: CancellationToken, task: impl Future<Output = ()>) {
 }
 
 /// Wakes the releaser when work of its kind is signalled.
-async fn listen(database: Database, wake: Arc<Notify>, kind: domain::WorkKind) {
+async fn listen<S: WorkStore>(database: S, wake: Arc<Notify>, kind: domain::WorkKind) {
     loop {
-        match WorkListener::connect(&database).await {
-            Ok(mut listener) => {
+        let heard = database.listen(|signal| {
+            if signal.is_none_or(|signal| signal.kind == kind) {
                 wake.notify_one();
-                while let Ok(signal) = listener.next().await {
-                    if signal.is_none_or(|signal| signal.kind == kind) {
-                        wake.notify_one();
-                    }
-                }
             }
-            Err(error) => tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "cannot listen for work; polling goes on"
-            ),
-        }
+        });
+        let Err(error) = heard.await;
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "cannot listen for work; polling goes on"
+        );
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

@@ -2,7 +2,9 @@ use std::{collections::HashMap, future::Future, time::Duration};
 
 use chrono::{DateTime, Utc};
 use domain::{FlowId, Rate, Scope, WorkId, WorkKind};
-use storage::{Connection, GroupCommit, work::Claim};
+use storage::{GroupCommit, work::Claim};
+
+use crate::{WorkStore, store::Connection};
 
 /// How fast a flow may be released, and how much of it may be out at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,6 +60,8 @@ impl Outcome {
 /// What a kind of work means. Acting and recording are apart: acting may take long and happens outside any transaction;
 /// recording is one transaction for many, and the claims end in it.
 pub trait Handler: Send + Sync + 'static {
+    /// Where its work is kept, and what it records is written.
+    type Store: WorkStore;
     /// What acting on a claim found out.
     type Effect: Send + Sync + 'static;
 
@@ -78,7 +82,7 @@ pub trait Handler: Send + Sync + 'static {
     /// Writes what was found out and says what becomes of each claim, in order. May run again for the same effects.
     fn record(
         &self,
-        connection: &mut Connection,
+        connection: &mut Connection<Self>,
         effects: &[(Claim, Self::Effect)],
         now: DateTime<Utc>,
     ) -> impl Future<Output = storage::Result<Vec<Outcome>>> + Send;

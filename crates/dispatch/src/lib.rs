@@ -11,6 +11,7 @@ mod pacing;
 mod recorder;
 mod releaser;
 mod settings;
+mod store;
 
 pub use deps::Deps;
 pub use engine::Engine;
@@ -18,3 +19,4 @@ pub use handler::{Begin, FlowLimits, Handler, LostClaim, Outcome};
 pub use hints::publish_hints;
 pub use settings::Settings;
 pub use storage::work::Claim;
+pub use store::{Statements, WorkStore};

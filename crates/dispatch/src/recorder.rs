@@ -3,14 +3,11 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Durat
 use chrono::{DateTime, Utc};
 use domain::{FlowId, Scope};
 use futures::FutureExt as _;
-use storage::{
-    Connection,
-    work::{self, Claim, Disposition, Finished, NewFlowPause},
-};
+use storage::work::{Claim, Disposition, Finished, NewFlowPause};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Deps, Handler, Outcome, Settings, hints::Hint, metrics};
+use crate::{Deps, Handler, Outcome, Settings, Statements, WorkStore as _, hints::Hint, metrics};
 
 /// What acting on a claim found out, on its way to being recorded. The hint is settled when it is dropped.
 pub(crate) struct Acted<E> {
@@ -23,12 +20,12 @@ pub(crate) struct Acted<E> {
 /// An answer that was learned is kept in memory until the database takes it.
 pub(crate) struct Recorder<H: Handler> {
     handler: Arc<H>,
-    deps: Deps,
+    deps: Deps<H::Store>,
     settings: Settings,
 }
 
 impl<H: Handler> Recorder<H> {
-    pub(crate) fn new(handler: Arc<H>, deps: Deps, settings: Settings) -> Self {
+    pub(crate) fn new(handler: Arc<H>, deps: Deps<H::Store>, settings: Settings) -> Self {
         Self {
             handler,
             deps,
@@ -109,13 +106,13 @@ impl<H: Handler> Recorder<H> {
             .map(|(claim, _)| claim)
             .zip(&outcomes)
             .collect();
-        pause_flows(&mut tx, &claims, now).await?;
+        pause_flows(&mut *tx, &claims, now).await?;
         let finished: Vec<Finished> = claims
             .iter()
             .map(|(claim, outcome)| finished(claim, outcome, now))
             .collect();
-        work::finish(&mut tx, &finished, now).await?;
-        tx.commit().await.map_err(storage::Error::from)?;
+        tx.finish(&finished, now).await?;
+        self.deps.database.commit(tx).await?;
         for outcome in &outcomes {
             metrics::outcome(self.handler.kind(), outcome);
         }
@@ -131,14 +128,14 @@ impl<H: Handler> Recorder<H> {
             .map(|(claim, _)| (claim.id, claim.attempt))
             .collect();
         let mut tx = self.deps.database.begin().await?;
-        let begun = work::list_begun(&mut tx, &claims).await?;
+        let begun = tx.list_begun(&claims).await?;
         let finished: Vec<Finished> = effects
             .iter()
             .filter(|(claim, _)| !begun.contains(&claim.id))
             .map(|(claim, _)| self.given_back(claim, now))
             .collect();
-        work::finish(&mut tx, &finished, now).await?;
-        tx.commit().await.map_err(storage::Error::from)
+        tx.finish(&finished, now).await?;
+        self.deps.database.commit(tx).await
     }
 
     fn given_back(&self, claim: &Claim, now: DateTime<Utc>) -> Finished {
@@ -186,7 +183,7 @@ impl Trouble {
 }
 
 async fn pause_flows(
-    connection: &mut Connection,
+    connection: &mut impl Statements,
     claims: &[(&Claim, &Outcome)],
     now: DateTime<Utc>,
 ) -> storage::Result<()> {
@@ -217,7 +214,7 @@ async fn pause_flows(
         }
     }
     let pauses: Vec<NewFlowPause> = pauses.into_values().collect();
-    work::insert_pauses(connection, &pauses, now).await
+    connection.insert_pauses(&pauses, now).await
 }
 
 fn end_of(pause: &NewFlowPause) -> DateTime<Utc> {

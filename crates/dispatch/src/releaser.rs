@@ -6,20 +6,20 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use domain::{FlowId, WorkId, WorkKind};
-use storage::{
-    Database,
-    work::{self, Candidate, FlowPause, FlowPermits, InFlight, WaitingFlow},
-};
+use storage::work::{Candidate, Claim, FlowPause, FlowPermits, InFlight, WaitingFlow};
 use uuid::Uuid;
 
-use crate::{Deps, Handler, Settings, hints::publish_hints, metrics, pacing::Pacing};
+use crate::{
+    Deps, Handler, Settings, Statements, WorkStore, hints::publish_hints, metrics, pacing::Pacing,
+    store::Connection,
+};
 
 /// Releases the due work of the partitions that this replica owns, at each flow's rate.
 /// One task has it: that is what makes the token buckets exact.
-pub(crate) struct Releaser<H> {
+pub(crate) struct Releaser<H: Handler> {
     handler: Arc<H>,
     kind: WorkKind,
-    deps: Deps,
+    deps: Deps<H::Store>,
     settings: Settings,
     replica: Uuid,
     owned: Owned,
@@ -41,7 +41,7 @@ struct Instant {
 }
 
 impl<H: Handler> Releaser<H> {
-    pub(crate) fn new(handler: Arc<H>, deps: Deps, settings: Settings) -> Self {
+    pub(crate) fn new(handler: Arc<H>, deps: Deps<H::Store>, settings: Settings) -> Self {
         let owned = Owned {
             since: BTreeMap::new(),
             until: Duration::ZERO,
@@ -83,7 +83,7 @@ impl<H: Handler> Releaser<H> {
     pub(crate) async fn retire(&mut self) -> storage::Result<()> {
         self.owned.since.clear();
         let mut connection = self.deps.database.acquire().await?;
-        work::yield_partitions(&mut connection, self.kind, self.replica).await
+        connection.yield_partitions(self.kind, self.replica).await
     }
 
     fn instant(&self) -> Instant {
@@ -102,10 +102,10 @@ impl<H: Handler> Releaser<H> {
         }
         let lease = self.settings.partition_lease;
         let mut tx = self.deps.database.begin().await?;
-        let ownership =
-            work::hold_partitions(&mut tx, self.kind, self.replica, now.wall, now.wall + lease)
-                .await?;
-        tx.commit().await.map_err(storage::Error::from)?;
+        let ownership = tx
+            .hold_partitions(self.kind, self.replica, now.wall, now.wall + lease)
+            .await?;
+        self.deps.database.commit(tx).await?;
         let earlier = std::mem::take(&mut self.owned.since);
         self.owned.since = ownership
             .partitions
@@ -131,16 +131,16 @@ impl<H: Handler> Releaser<H> {
     async fn release_due(&mut self, partitions: &[i16], now: Instant) -> storage::Result<Duration> {
         let database = self.deps.database.clone();
         let mut connection = database.acquire().await?;
-        let waiting = work::list_waiting_flows(&mut connection, self.kind, partitions).await?;
+        let waiting = connection.list_waiting_flows(self.kind, partitions).await?;
         let due = due_flows(&waiting, now.wall);
         let mut wake = next_due(&waiting, now.wall);
         if due.is_empty() {
             return Ok(wake);
         }
-        let in_flight = work::list_in_flight(&mut connection, self.kind, partitions).await?;
+        let in_flight = connection.list_in_flight(self.kind, partitions).await?;
         let in_flight: HashMap<FlowId, InFlight> =
             in_flight.into_iter().map(|it| (it.flow, it)).collect();
-        let pauses = work::list_pauses(&mut connection, self.kind, &due, now.wall).await?;
+        let pauses = connection.list_pauses(self.kind, &due, now.wall).await?;
         let pauses: HashMap<FlowId, FlowPause> =
             pauses.into_iter().map(|it| (it.flow, it)).collect();
         self.refresh_limits(&due, now).await?;
@@ -166,7 +166,7 @@ impl<H: Handler> Releaser<H> {
         }
         let open: Vec<FlowPermits> = permits.iter().copied().filter(|p| p.permits > 0).collect();
         if !open.is_empty() {
-            let candidates = work::pick_due(&mut connection, self.kind, &open, now.wall).await?;
+            let candidates = connection.pick_due(self.kind, &open, now.wall).await?;
             if self.release(&mut connection, candidates, now).await? {
                 // What was behind the postponed may go now.
                 wake = Duration::ZERO;
@@ -211,7 +211,7 @@ impl<H: Handler> Releaser<H> {
     /// Releases what its pair's rate allows and postpones the rest. Returns whether anything was postponed.
     async fn release(
         &mut self,
-        connection: &mut storage::Connection,
+        connection: &mut Connection<H>,
         candidates: Vec<Candidate>,
         now: Instant,
     ) -> storage::Result<bool> {
@@ -233,16 +233,14 @@ impl<H: Handler> Releaser<H> {
             }
         }
         if !postponed.is_empty() {
-            work::postpone(
-                connection,
-                &postponed,
-                "waiting for the rate limit of this recipient",
-            )
-            .await?;
+            connection
+                .postpone(&postponed, "waiting for the rate limit of this recipient")
+                .await?;
         }
         let lease_until = now.wall + self.settings.release_lease;
-        let released =
-            work::release(connection, self.replica, &order, now.wall, lease_until).await?;
+        let released = connection
+            .release(self.replica, &order, now.wall, lease_until)
+            .await?;
         for id in &released {
             if let Some(candidate) = chosen.get(id) {
                 self.pacing.take(candidate.flow, 1);
@@ -260,7 +258,7 @@ impl<H: Handler> Releaser<H> {
 
     async fn publish(
         &self,
-        connection: &mut storage::Connection,
+        connection: &mut Connection<H>,
         hints: &[(WorkId, i32)],
         now: Instant,
     ) -> storage::Result<()> {
@@ -269,7 +267,9 @@ impl<H: Handler> Releaser<H> {
         if !failed.is_empty() {
             metrics::publish_failed(self.kind, failed.len());
             let again: Vec<_> = failed.into_iter().map(|id| (id, now.wall)).collect();
-            work::postpone(connection, &again, "waiting for the message broker").await?;
+            connection
+                .postpone(&again, "waiting for the message broker")
+                .await?;
         }
         Ok(())
     }
@@ -299,17 +299,18 @@ fn until_then(instant: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
 }
 
 /// Looks after leases that are over: hints that were lost, consumers that died.
-pub(crate) async fn sweep(
-    database: &Database,
+pub(crate) async fn sweep<S: WorkStore>(
+    database: &S,
     kind: WorkKind,
     partitions: &[i16],
     now: DateTime<Utc>,
     claim_lease: Duration,
-) -> storage::Result<Vec<work::Claim>> {
+) -> storage::Result<Vec<Claim>> {
     let mut connection = database.acquire().await?;
-    work::reclaim_released(&mut connection, kind, partitions, now).await?;
-    let abandoned =
-        work::claim_abandoned(&mut connection, kind, partitions, now, now + claim_lease).await?;
+    connection.reclaim_released(kind, partitions, now).await?;
+    let abandoned = connection
+        .claim_abandoned(kind, partitions, now, now + claim_lease)
+        .await?;
     metrics::abandoned(kind, abandoned.len());
     Ok(abandoned)
 }

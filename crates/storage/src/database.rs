@@ -14,6 +14,8 @@ static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// A connection that a caller borrows to the functions of this crate.
 pub type Connection = PgConnection;
+/// A connection outside any transaction; dropped, it goes back to its pool.
+pub type PooledConnection = PoolConnection<Postgres>;
 /// A transaction: rolls back when dropped, `commit` ends it.
 pub type Transaction = sqlx::Transaction<'static, Postgres>;
 
@@ -48,7 +50,7 @@ impl Database {
     }
 
     /// A connection outside any transaction.
-    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>> {
+    pub async fn acquire(&self) -> Result<PooledConnection> {
         Ok(self.pool.acquire().await?)
     }
 

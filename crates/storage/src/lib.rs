@@ -21,7 +21,7 @@ pub mod webhook_apps;
 pub mod work;
 
 pub use clock::DatabaseClock;
-pub use database::{Connection, Database, Transaction, migrate};
+pub use database::{Connection, Database, PooledConnection, Transaction, migrate};
 pub use error::Error;
 pub use group_commit::{GroupCommit, Submission};
 pub use listener::{WorkListener, WorkSignal};

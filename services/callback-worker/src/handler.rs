@@ -6,7 +6,7 @@ use domain::{CallbackDeliveryId, FlowId, RetrySchedule, WorkKind};
 use reqwest::StatusCode;
 use sealed_records::DataKeys;
 use storage::{
-    Connection,
+    Connection, Database,
     callbacks::{self, Attempt, Delivery, Endpoint},
     messages::{NewTimelineEntry, insert_timeline},
 };
@@ -197,6 +197,7 @@ fn jitter(claim: &Claim) -> f64 {
 }
 
 impl Handler for CallbackHandler {
+    type Store = Database;
     type Effect = Effect;
 
     fn kind(&self) -> WorkKind {

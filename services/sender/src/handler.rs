@@ -14,7 +14,7 @@ use domain::{
 use providers::{OutboundMessage, Provider, SendError, Sender};
 use sealed_records::DataKeys;
 use storage::{
-    Connection,
+    Connection, Database,
     attachments::{Attachment, find_attachment},
     credentials,
     inbound::{find_window, lock_wamids, take_unmatched},
@@ -255,6 +255,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
 }
 
 impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
+    type Store = Database;
     type Effect = Effect;
 
     fn kind(&self) -> WorkKind {

@@ -6,7 +6,7 @@ use domain::{EventId, FlowId, RetrySchedule, TenantId, WorkKind};
 use providers::meta::webhook::{self, Item};
 use sealed_records::{DataKeys, PlatformRecords};
 use storage::{
-    Connection,
+    Connection, Database,
     events::list_events,
     sender_numbers::{SenderNumber, list_by_phone_number_ids},
 };
@@ -39,6 +39,7 @@ pub(crate) struct Batch {
 pub(crate) type Opener = sealed_records::Result<PlatformRecords>;
 
 impl Handler for EventHandler {
+    type Store = Database;
     type Effect = Opener;
 
     fn kind(&self) -> WorkKind {

@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use dispatch::{Begin, Claim, FlowLimits, Handler, Outcome};
 use domain::{Clock, FlowId, Rate, SystemClock, WorkId, WorkKind};
-use storage::Connection;
+use storage::{Connection, Database};
 use tokio::sync::Semaphore;
 
 /// What to do with a claim.
@@ -169,6 +169,7 @@ impl Drop for Acting {
 }
 
 impl Handler for Script {
+    type Store = Database;
     type Effect = Effect;
 
     fn kind(&self) -> WorkKind {
