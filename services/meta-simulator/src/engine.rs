@@ -10,10 +10,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use reqwest::{Client, redirect::Policy};
 use tokio::{
-    sync::{
-        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-        oneshot,
-    },
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -24,7 +21,7 @@ use crate::{
     faults::Faults,
     ledger::Ledger,
     seed::Seed,
-    webhooks::{Due, Outbox, Timed, Update},
+    webhooks::{Due, Outbox, Receipt, Timed, Update},
     world::World,
 };
 
@@ -127,21 +124,29 @@ impl Engine {
     pub(crate) fn fire(self: &Arc<Self>, due: Due) {
         match due {
             Due::Status(status) => {
-                self.world().chats.report(&status.wamid, status.event);
-                self.emit(&status.update, status.taken);
+                let receipt = Receipt {
+                    wamid: status.wamid,
+                    status: status.event.status,
+                    tried: status.taken,
+                };
+                let code = status.event.error_code;
+                self.ledger.happened(&receipt.wamid, receipt.status, code);
+                self.world().chats.report(&receipt.wamid, status.event);
+                self.emit(&status.update, Some(receipt));
             }
             Due::Review(template_id) => self.review(&template_id),
         }
     }
 
     /// Sends an update to every app that is subscribed.
-    pub(crate) fn emit(self: &Arc<Self>, update: &Update, mut taken: Option<oneshot::Sender<()>>) {
+    pub(crate) fn emit(self: &Arc<Self>, update: &Update, mut receipt: Option<Receipt>) {
         let targets = self
             .world()
             .accounts
             .targets(&update.waba_id, update.phone_number_id.as_deref());
         for target in targets {
-            self.outbox.push(self, target, update.clone(), taken.take());
+            self.outbox
+                .push(self, target, update.clone(), receipt.take());
         }
     }
 

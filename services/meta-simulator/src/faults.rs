@@ -52,6 +52,12 @@ pub enum Effect {
     AcceptThenError { code: u32 },
     /// Accepts, then waits with the answer; statuses flow meanwhile.
     AnswerLate { ms: u64 },
+    /// Accepts, answers the head and half of the body, and then nothing more until it closes the connection.
+    AnswerHalf { ms: u64 },
+    /// Accepts, and answers 200 with what is no JSON.
+    AnswerGarbage,
+    /// Answers a status with a page, as a proxy before the API would; the message was taken or not.
+    AnswerPage { status: u16, accepted: bool },
     /// Accepts, and answers only after the `sent` webhook was taken.
     StatusBeforeAnswer,
     /// Fails after the fact with a webhook, `sent` before it or not.

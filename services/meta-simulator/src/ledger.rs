@@ -6,6 +6,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::world::Status;
+
 /// One accepted send: what the patient really gets, whatever the sender was told.
 #[derive(Clone, Debug, Serialize)]
 pub struct Entry {
@@ -20,6 +22,18 @@ pub struct Entry {
     pub template: Option<String>,
     pub media_sha256: Option<String>,
     pub at: DateTime<Utc>,
+    /// What became of it, each status once.
+    pub fate: Vec<Fate>,
+}
+
+/// A status that happened to a message.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Fate {
+    pub status: Status,
+    /// Why it failed.
+    pub code: Option<u32>,
+    /// Whether a callback has taken the webhook about it.
+    pub told: bool,
 }
 
 /// Everything accepted since the start, in order. Cheap to clone; all clones are the same book.
@@ -32,6 +46,16 @@ struct Book {
     capacity: usize,
     total: u64,
     by_opaque: HashMap<String, u64>,
+    /// By wamid, which of all entries ever made it is.
+    places: HashMap<String, u64>,
+}
+
+impl Book {
+    fn entry(&mut self, wamid: &str) -> Option<&mut Entry> {
+        let dropped = self.total - self.entries.len() as u64;
+        let place = self.places.get(wamid)?.checked_sub(dropped)?;
+        self.entries.get_mut(usize::try_from(place).ok()?)
+    }
 }
 
 impl Ledger {
@@ -41,18 +65,47 @@ impl Ledger {
             capacity,
             total: 0,
             by_opaque: HashMap::new(),
+            places: HashMap::new(),
         })))
     }
 
     pub(crate) fn record(&self, entry: Entry) {
         let mut book = self.book();
+        let place = book.total;
+        book.places.insert(entry.wamid.clone(), place);
         book.total += 1;
         if let Some(opaque) = &entry.opaque {
             *book.by_opaque.entry(opaque.clone()).or_default() += 1;
         }
         book.entries.push_back(entry);
-        if book.entries.len() > book.capacity {
-            book.entries.pop_front();
+        if book.entries.len() > book.capacity
+            && let Some(oldest) = book.entries.pop_front()
+        {
+            book.places.remove(&oldest.wamid);
+        }
+    }
+
+    /// Something happened to an accepted message.
+    pub(crate) fn happened(&self, wamid: &str, status: Status, code: Option<u32>) {
+        let mut book = self.book();
+        if let Some(entry) = book.entry(wamid)
+            && entry.fate.iter().all(|fate| fate.status != status)
+        {
+            entry.fate.push(Fate {
+                status,
+                code,
+                told: false,
+            });
+        }
+    }
+
+    /// A callback has taken the webhook about it.
+    pub(crate) fn told(&self, wamid: &str, status: Status) {
+        let mut book = self.book();
+        let entry = book.entry(wamid);
+        let fates = entry.into_iter().flat_map(|entry| &mut entry.fate);
+        for fate in fates.filter(|fate| fate.status == status) {
+            fate.told = true;
         }
     }
 
@@ -61,6 +114,7 @@ impl Ledger {
         book.total = 0;
         book.entries.clear();
         book.by_opaque.clear();
+        book.places.clear();
     }
 
     /// The accepted sends that are still kept in full, oldest first.

@@ -26,7 +26,7 @@ pub use config::{Config, Limits, Timing, Webhooks};
 pub use conversation::{Conversation, Summary};
 pub use faults::{Effect, Endpoint, Fault, Faults};
 pub use inbound::{Inbound, InboundContent, InboundError};
-pub use ledger::{Entry, Ledger};
+pub use ledger::{Entry, Fate, Ledger};
 pub use seed::{App, Business, Number, NumberState, Recipient, Seed, Template, Token};
 pub use simulator::{Simulator, start};
 pub use webhooks::HandshakeError;

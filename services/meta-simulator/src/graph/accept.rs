@@ -163,6 +163,7 @@ fn entry(message: &Message, number: &NumberRecord, addressee: &Addressee) -> Ent
         template: message.template.clone(),
         media_sha256: attachment.and_then(|attachment| attachment.sha256.clone()),
         at: message.at,
+        fate: Vec::new(),
     }
 }
 

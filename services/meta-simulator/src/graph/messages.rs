@@ -15,7 +15,7 @@ use super::{
     call::{body, parse},
     cut,
     link::{Fetched, fetch},
-    ordered,
+    ordered, spoiled,
 };
 use crate::{
     delivery::{Delivery, Failure},
@@ -91,6 +91,10 @@ async fn before(effects: &[Effect]) -> Option<Answer> {
             Effect::Latency { ms } => sleep(Duration::from_millis(*ms)).await,
             Effect::RejectAfterBody => return Some(Ok(cut(Cut::Reset))),
             Effect::Error { code, details } => return Some(Err(ordered(*code, details.clone()))),
+            Effect::AnswerPage {
+                status,
+                accepted: false,
+            } => return Some(Ok(spoiled::page(*status))),
             _ => {}
         }
     }
@@ -108,6 +112,14 @@ async fn after(effects: &[Effect], first_taken: oneshot::Receiver<()>, answer: V
             Effect::AnswerLate { ms } => sleep(Duration::from_millis(*ms)).await,
             Effect::AcceptThenDrop => return Ok(cut(Cut::Close)),
             Effect::AcceptThenError { code } => return Err(GraphError::new(*code)),
+            Effect::AnswerHalf { ms } => {
+                return Ok(spoiled::half(&answer, Duration::from_millis(*ms)));
+            }
+            Effect::AnswerGarbage => return Ok(spoiled::garbage(&answer)),
+            Effect::AnswerPage {
+                status,
+                accepted: true,
+            } => return Ok(spoiled::page(*status)),
             _ => {}
         }
     }

@@ -9,6 +9,7 @@ mod link;
 mod media;
 mod messages;
 mod phone;
+mod spoiled;
 mod templates;
 mod uploads;
 

@@ -19,7 +19,19 @@ use super::{
     payload::{Update, envelope},
     sign::signature,
 };
-use crate::{engine::Engine, faults::Effect, world::Target};
+use crate::{
+    engine::Engine,
+    faults::Effect,
+    world::{Status, Target},
+};
+
+/// Who wants to know what became of the webhook about a status.
+pub(crate) struct Receipt {
+    pub(crate) wamid: String,
+    pub(crate) status: Status,
+    /// Told when the first callback has taken it, or has refused it once.
+    pub(crate) tried: Option<oneshot::Sender<()>>,
+}
 
 /// One queue for each callback: a callback that is down does not hold up another.
 #[derive(Default)]
@@ -29,7 +41,7 @@ pub(crate) struct Outbox {
 
 struct Queued {
     update: Update,
-    taken: Option<oneshot::Sender<()>>,
+    receipt: Option<Receipt>,
 }
 
 impl Outbox {
@@ -39,7 +51,7 @@ impl Outbox {
         engine: &Arc<Engine>,
         target: Target,
         update: Update,
-        taken: Option<oneshot::Sender<()>>,
+        receipt: Option<Receipt>,
     ) {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (target.app_id.clone(), target.url.clone());
@@ -49,7 +61,7 @@ impl Outbox {
             sender
         });
         // The queue is gone only when the simulator has stopped.
-        queue.send(Queued { update, taken }).ok();
+        queue.send(Queued { update, receipt }).ok();
     }
 }
 
@@ -111,11 +123,14 @@ async fn deliver(
     let started = Instant::now();
     let mut wait = engine.webhooks.retry_first;
     let mut slot = Some(slot);
-    let mut waiting = batch;
+    let mut receipts: Vec<Receipt> = batch.into_iter().filter_map(|it| it.receipt).collect();
     loop {
         let taken = post(&engine, &target, body.clone(), &signature).await;
-        for queued in waiting.drain(..) {
-            queued.taken.map(|taken| taken.send(()));
+        for receipt in &mut receipts {
+            if taken {
+                engine.ledger.told(&receipt.wamid, receipt.status);
+            }
+            receipt.tried.take().map(|tried| tried.send(()));
         }
         if taken || started.elapsed() + wait > engine.webhooks.give_up_after {
             return;

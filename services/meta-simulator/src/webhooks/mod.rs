@@ -8,7 +8,7 @@ mod payload;
 mod schedule;
 mod sign;
 
-pub(crate) use deliver::Outbox;
+pub(crate) use deliver::{Outbox, Receipt};
 pub use handshake::HandshakeError;
 pub(crate) use handshake::handshake;
 pub(crate) use payload::Update;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use meta_simulator::{Effect, Endpoint, Fault};
+use meta_simulator::{Effect, Endpoint, Fault, Status};
 use rstest::rstest;
 use serde_json::json;
 use testkit::eventually;
@@ -93,6 +93,42 @@ async fn a_client_that_goes_away_before_its_body_is_complete_has_sent_nothing() 
     drop(stream);
     lab.send_camp(MEERA, "m-1").await;
     assert_eq!(lab.simulator.ledger().total(), 1);
+}
+
+#[rstest]
+#[case(Effect::AnswerHalf { ms: 50 }, 1)]
+#[case(Effect::AnswerGarbage, 1)]
+#[case(Effect::AnswerPage { status: 502, accepted: true }, 1)]
+#[case(Effect::AnswerPage { status: 502, accepted: false }, 0)]
+#[tokio::test]
+async fn an_answer_that_says_nothing_may_hide_a_message(
+    #[case] effect: Effect,
+    #[case] accepted: u64,
+) {
+    let lab = Lab::open().await;
+    lab.simulator.faults().add(Fault::new(effect).times(1));
+    let answer = post(&lab, "m-1").send().await.unwrap();
+    assert!(answer.json::<serde_json::Value>().await.is_err());
+    assert_eq!(lab.simulator.ledger().count("m-1"), accepted);
+}
+
+#[tokio::test]
+async fn the_ledger_knows_what_became_of_a_message_and_whether_that_was_told() {
+    let lab = Lab::open().await;
+    lab.send_camp(MEERA, "m-1").await;
+    lab.status("m-1", "read").await;
+    let told = eventually(Duration::from_secs(10), async || {
+        let fate = lab.simulator.ledger().find("m-1").remove(0).fate;
+        fate.iter().all(|it| it.told).then_some(fate)
+    })
+    .await;
+    let statuses: Vec<_> = told.iter().map(|it| it.status).collect();
+    assert_eq!(statuses, [Status::Sent, Status::Delivered, Status::Read]);
+    lab.simulator
+        .faults()
+        .add(Fault::new(Effect::NoStatuses).times(1));
+    lab.send_camp(MEERA, "m-2").await;
+    assert_eq!(lab.simulator.ledger().find("m-2").remove(0).fate, []);
 }
 
 #[tokio::test]
