@@ -86,3 +86,43 @@ async fn a_dropped_answer_leaves_the_request_made() {
     assert!(ask(&mut stream).await.is_empty());
     eventually(LIMIT, async || receiver.requests().len() == 1).await;
 }
+
+#[tokio::test]
+async fn a_reset_ends_old_connections_and_serves_new_ones() {
+    let (receiver, proxy) = setup().await;
+    let mut old = connect(proxy.address()).await;
+    assert!(!ask(&mut old).await.is_empty());
+    proxy.reset().await;
+    assert!(ask(&mut old).await.is_empty());
+    assert!(!ask(&mut connect(proxy.address()).await).await.is_empty());
+    assert_eq!(receiver.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn an_abandoned_connection_is_silent_for_ever_and_new_ones_are_served() {
+    let (receiver, proxy) = setup().await;
+    let mut old = connect(proxy.address()).await;
+    assert!(!ask(&mut old).await.is_empty());
+    proxy.abandon().await;
+    proxy.heal().await;
+    old.write_all(REQUEST).await.unwrap();
+    let mut answer = [0; 64];
+    let silence = timeout(Duration::from_millis(200), old.read(&mut answer)).await;
+    assert!(silence.is_err());
+    assert!(!ask(&mut connect(proxy.address()).await).await.is_empty());
+    assert_eq!(receiver.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_delay_holds_everything_back_and_loses_nothing() {
+    let (receiver, proxy) = setup().await;
+    proxy.delay(Duration::from_millis(150)).await;
+    let mut stream = connect(proxy.address()).await;
+    stream.write_all(REQUEST).await.unwrap();
+    let mut answer = [0; 64];
+    let early = timeout(Duration::from_millis(200), stream.read(&mut answer)).await;
+    assert!(early.is_err());
+    let late = timeout(LIMIT, stream.read(&mut answer)).await.unwrap();
+    assert!(late.unwrap() > 0);
+    assert_eq!(receiver.requests().len(), 1);
+}
