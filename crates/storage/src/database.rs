@@ -34,13 +34,13 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(acquire_timeout)
-            // A connection that died while idle must not cost a caller an error.
-            .test_before_acquire(true)
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(clean(connection)))
             .after_connect(move |connection, _| {
                 let clock = each.clone();
                 Box::pin(async move { clock.synchronise(connection).await })
             })
-            .connect_lazy_with(options(url)?.options(DEADLINES));
+            .connect_lazy_with(options(url)?.options(SESSION));
         Ok(Self { pool, clock })
     }
 
@@ -100,8 +100,15 @@ impl Database {
     }
 }
 
+/// A connection that died while idle must not cost a caller an error; and one whose `BEGIN` was given up before it was answered
+/// is in a transaction that its driver does not know of: what is executed on it then would be seen by nobody and be lost.
+async fn clean(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+    Ok(true)
+}
+
 /// Nothing waits for ever, on either side: not a peer that fell silent, not a lock held by a process that was frozen.
-const DEADLINES: [(&str, &str); 7] = [
+const SESSION: [(&str, &str); 8] = [
     ("statement_timeout", "30s"),
     ("lock_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "15s"),
@@ -109,6 +116,8 @@ const DEADLINES: [(&str, &str); 7] = [
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
     ("tcp_user_timeout", "20s"),
+    // That there was nothing to roll back is no news.
+    ("client_min_messages", "error"),
 ];
 
 /// Brings the database at `url` to this version's schema; `url` names the role that owns it.

@@ -7,6 +7,7 @@
 )]
 
 mod acceptance;
+mod cancellation;
 mod group_commit;
 mod history;
 mod inbound;
