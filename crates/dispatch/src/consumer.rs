@@ -1,13 +1,18 @@
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex},
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use contracts::WorkBatch;
 use domain::WorkId;
+use futures::FutureExt as _;
 use queue::Delivery;
 use storage::GroupCommit;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -16,6 +21,7 @@ use crate::{
     hints::{Hint, queue_of},
     metrics,
     recorder::Acted,
+    store::in_time,
 };
 
 /// Turns hints into claims and claims into effects.
@@ -91,12 +97,13 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn claim_and_act(self: Arc<Self>, batch: WorkBatch, hint: Arc<Hint>) {
+        failpoints::reach("consume.received");
         let items: Vec<(WorkId, i32)> = batch
             .items
             .iter()
             .map(|item| (item.id, item.attempt))
             .collect();
-        let claims = match self.claim(&items).await {
+        let claims = match in_time(self.settings.store_timeout, self.claim(&items)).await {
             Ok(claims) => claims,
             Err(error) => {
                 // The hint is spent; the row is released again when its lease is over.
@@ -107,6 +114,7 @@ impl<H: Handler> Consumer<H> {
                 return;
             }
         };
+        failpoints::reach("consume.claimed");
         metrics::claimed(batch.kind, claims.len(), items.len());
         let mut acting = JoinSet::new();
         for claim in claims {
@@ -129,18 +137,45 @@ impl<H: Handler> Consumer<H> {
 
     async fn act(&self, claim: Claim, hint: Arc<Hint>) {
         let span = tracing::info_span!("act", kind = %claim.kind, work.id = %claim.id, attempt = claim.attempt, traceparent = claim.traceparent.as_deref());
+        let asked = AtomicBool::new(false);
         let begin = Begin {
             claim: &claim,
             begins: &self.begins,
             patience: self.settings.claim_lease / 4,
+            asked: &asked,
         };
-        let effect = self.handler.act(&claim, begin).instrument(span).await;
+        let acting = AssertUnwindSafe(self.handler.act(&claim, begin)).catch_unwind();
+        // Twice the lease after it began, renewed at the latest moment, the claim is another's: nobody waits for its answer.
+        let returned = timeout(self.settings.claim_lease * 2, acting.instrument(span)).await;
+        let (claim, effect) = match returned {
+            Ok(Ok(effect)) => (claim, effect),
+            Ok(Err(_)) => self.panicked(claim, asked.load(Ordering::Relaxed)).await,
+            Err(_) => {
+                tracing::error!(work.id = %claim.id, attempt = claim.attempt, "a handler did not return: its claim is lost");
+                metrics::hung(claim.kind);
+                return;
+            }
+        };
+        failpoints::reach("act.done");
         self.pass_on(Acted {
             claim,
             effect,
             hint: Some(hint),
         })
         .await;
+    }
+
+    /// A panic ends one claim, as the death of its consumer would have; the others do not notice.
+    async fn panicked(&self, claim: Claim, begun: bool) -> (Claim, H::Effect) {
+        tracing::error!(work.id = %claim.id, attempt = claim.attempt, "a handler panicked");
+        metrics::panicked(claim.kind);
+        let lost = Claim {
+            begun,
+            losses: claim.losses + 1,
+            ..claim
+        };
+        let effect = self.handler.abandoned(&lost).await;
+        (lost, effect)
     }
 
     /// Work whose consumer was lost, claimed anew by the sweep.

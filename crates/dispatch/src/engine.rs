@@ -1,9 +1,10 @@
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
-use storage::GroupCommit;
+use storage::{GroupCommit, work::ABANDONED_AT_ONCE};
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinSet,
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +13,7 @@ use crate::{
     consumer::{Consumer, record_begins},
     recorder::Recorder,
     releaser::{Releaser, sweep},
+    store::in_time,
 };
 
 /// Releases and consumes one kind of work.
@@ -38,6 +40,7 @@ impl<H: Handler> Engine<H> {
         give_up: CancellationToken,
         alive: impl Fn() + Send + 'static,
     ) {
+        until(stop.clone(), self.until_reachable(&alive)).await;
         let (begins, run_begins) = self.begins();
         let (acted, to_record) = mpsc::channel(self.settings.record_batch * 2);
         let recorder = Recorder::new(Arc::clone(&self.handler), self.deps.clone(), self.settings);
@@ -75,6 +78,17 @@ impl<H: Handler> Engine<H> {
         }
     }
 
+    /// Before the store's first answer the time is not known, either: it is the database's.
+    async fn until_reachable(&self, alive: &impl Fn()) {
+        let mut reachable = pin!(self.deps.database.until_reachable());
+        loop {
+            alive();
+            if timeout(self.settings.poll, &mut reachable).await.is_ok() {
+                return;
+            }
+        }
+    }
+
     fn begins(
         &self,
     ) -> (
@@ -99,7 +113,7 @@ impl<H: Handler> Engine<H> {
         let mut swept_at = Duration::ZERO;
         while !stop.is_cancelled() {
             alive();
-            let pause = match releaser.turn().await {
+            let pause = match in_time(self.settings.store_timeout, releaser.turn()).await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::warn!(
@@ -112,7 +126,9 @@ impl<H: Handler> Engine<H> {
             let now = self.deps.clock.monotonic();
             if now >= swept_at + self.settings.poll {
                 swept_at = now;
-                self.sweep(&releaser.partitions(), &consumer).await;
+                while self.sweep(&releaser.partitions(), &consumer).await {
+                    alive();
+                }
             }
             tokio::select! {
                 biased;
@@ -121,7 +137,8 @@ impl<H: Handler> Engine<H> {
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        if let Err(error) = releaser.retire().await {
+        let retired = in_time(self.settings.store_timeout, releaser.retire()).await;
+        if let Err(error) = retired {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "could not give up the partitions; their lease will end"
@@ -129,18 +146,27 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    async fn sweep(&self, partitions: &[i16], consumer: &Consumer<H>) {
+    /// Whether there may be more to sweep.
+    async fn sweep(&self, partitions: &[i16], consumer: &Consumer<H>) -> bool {
         let (database, kind, lease) = (
             &self.deps.database,
             self.handler.kind(),
             self.settings.claim_lease,
         );
-        match sweep(database, kind, partitions, self.deps.clock.now(), lease).await {
-            Ok(abandoned) => consumer.take_over(abandoned).await,
-            Err(error) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "could not look for leases that are over"
-            ),
+        let swept = sweep(database, kind, partitions, self.deps.clock.now(), lease);
+        match in_time(self.settings.store_timeout, swept).await {
+            Ok(abandoned) => {
+                let more = abandoned.len() >= ABANDONED_AT_ONCE;
+                consumer.take_over(abandoned).await;
+                more
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "could not look for leases that are over"
+                );
+                false
+            }
         }
     }
 }

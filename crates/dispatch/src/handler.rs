@@ -1,13 +1,18 @@
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
-use domain::{FlowId, Rate, Scope, WorkId, WorkKind};
+use domain::{Backoff, FlowId, Rate, Scope, WorkId, WorkKind};
 use storage::{GroupCommit, work::Claim};
 
 use crate::{WorkStore, store::Connection};
 
 /// How fast a flow may be released, and how much of it may be out at once.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FlowLimits {
     /// `None`: as fast as the window allows.
     pub rate: Option<Rate>,
@@ -15,6 +20,8 @@ pub struct FlowLimits {
     pub window: u32,
     /// The rate of each pair within the flow.
     pub pair: Option<Rate>,
+    /// What all of it depends on: while one of these is paused, nothing is released.
+    pub scopes: Vec<Scope>,
 }
 
 /// What becomes of work after it was acted on.
@@ -27,15 +34,16 @@ pub enum Outcome {
         failed: bool,
         reason: String,
     },
-    /// The whole flow must wait: for an instant (`after`) or until the scope is resumed. This work goes first then.
-    PauseFlow {
+    /// All that depends on the scope must wait. When the pause is over one may try; this work goes first then.
+    Pause {
         scope: Scope,
-        after: Option<Duration>,
+        pause: Backoff,
         reason: String,
     },
-    /// This work alone waits until the scope is resumed.
+    /// This work alone waits until the scope is resumed. With `pause`, one of all that wait so tries now and then.
     Hold {
         scope: Scope,
+        pause: Option<Backoff>,
         reason: String,
     },
     /// Given up: kept as a dead letter.
@@ -50,7 +58,7 @@ impl Outcome {
             Self::Done => "done",
             Self::Retry { failed: true, .. } => "retry",
             Self::Retry { .. } => "later",
-            Self::PauseFlow { .. } => "pause",
+            Self::Pause { .. } => "pause",
             Self::Hold { .. } => "hold",
             Self::Dead { .. } => "dead",
         }
@@ -86,6 +94,16 @@ pub trait Handler: Send + Sync + 'static {
         effects: &[(Claim, Self::Effect)],
         now: DateTime<Utc>,
     ) -> impl Future<Output = storage::Result<Vec<Outcome>>> + Send;
+
+    /// What it found out could never be recorded: the work becomes a dead letter now. Says so where people look for it.
+    fn given_up(
+        &self,
+        _connection: &mut Connection<Self>,
+        _claim: &Claim,
+        _now: DateTime<Utc>,
+    ) -> impl Future<Output = storage::Result<()>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// The claim is another's by now, or the database could not be asked: do not act.
@@ -99,17 +117,23 @@ pub struct Begin<'a> {
     pub(crate) claim: &'a Claim,
     pub(crate) begins: &'a GroupCommit<(WorkId, i32), bool>,
     pub(crate) patience: Duration,
+    /// Whether it was asked: from then on nobody knows without the answer.
+    pub(crate) asked: &'a AtomicBool,
 }
 
 impl Begin<'_> {
     /// Makes it durable that this claim is about to be acted on. Should we die after this, the work is not blindly repeated.
     pub async fn begin(self) -> Result<(), LostClaim> {
-        match self
+        self.asked.store(true, Ordering::Relaxed);
+        let answer = self
             .begins
             .submit((self.claim.id, self.claim.attempt), self.patience)
-            .await
-        {
-            Ok(true) => Ok(()),
+            .await;
+        match answer {
+            Ok(true) => {
+                failpoints::reach("act.begun");
+                Ok(())
+            }
             Ok(false) | Err(_) => Err(LostClaim),
         }
     }

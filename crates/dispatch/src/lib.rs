@@ -4,6 +4,7 @@
 mod consumer;
 mod deps;
 mod engine;
+mod gates;
 mod handler;
 mod hints;
 pub mod metrics;

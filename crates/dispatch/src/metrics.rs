@@ -14,6 +14,8 @@ const PUBLISH_FAILED: &str = "labwire_work_hints_failed_total";
 const CLAIMED: &str = "labwire_work_claimed_total";
 const STALE: &str = "labwire_work_hints_stale_total";
 const ABANDONED: &str = "labwire_work_abandoned_total";
+const PANICS: &str = "labwire_work_panics_total";
+const HUNG: &str = "labwire_work_hung_total";
 const OUTCOMES: &str = "labwire_work_outcomes_total";
 const RECORD_FAILURES: &str = "labwire_work_record_failures_total";
 const PARTITIONS: &str = "labwire_work_partitions_owned";
@@ -32,6 +34,8 @@ pub fn describe() {
         "rows named by a hint that were not there to claim: duplicates and redeliveries"
     );
     describe_counter!(ABANDONED, "claims whose consumer was lost");
+    describe_counter!(PANICS, "claims that ended in a panic of their handler");
+    describe_counter!(HUNG, "claims whose handler never returned");
     describe_counter!(OUTCOMES, "outcomes of claims");
     describe_counter!(
         RECORD_FAILURES,
@@ -60,6 +64,14 @@ pub(crate) fn claimed(kind: WorkKind, rows: usize, named: usize) {
 
 pub(crate) fn abandoned(kind: WorkKind, rows: usize) {
     counter!(ABANDONED, "kind" => kind.as_str()).increment(rows as u64);
+}
+
+pub(crate) fn panicked(kind: WorkKind) {
+    counter!(PANICS, "kind" => kind.as_str()).increment(1);
+}
+
+pub(crate) fn hung(kind: WorkKind) {
+    counter!(HUNG, "kind" => kind.as_str()).increment(1);
 }
 
 pub(crate) fn outcome(kind: WorkKind, outcome: &Outcome) {

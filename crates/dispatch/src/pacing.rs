@@ -1,6 +1,6 @@
 use std::{collections::HashMap, time::Duration};
 
-use domain::{FlowId, TokenBucket};
+use domain::{FlowId, Scope, TokenBucket};
 use storage::work::InFlight;
 
 use crate::FlowLimits;
@@ -82,6 +82,13 @@ impl Pacing {
         })
     }
 
+    /// What the flow depends on, as far as that is known.
+    pub(crate) fn scopes(&self, flow: FlowId) -> &[Scope] {
+        self.flows
+            .get(&flow)
+            .map_or(&[], |pace| pace.limits.scopes.as_slice())
+    }
+
     pub(crate) fn take(&mut self, flow: FlowId, released: u32) {
         if let Some(bucket) = self
             .flows
@@ -132,6 +139,14 @@ impl Pacing {
         Ok(())
     }
 
+    /// A pause of this pair is over: it begins with one, not with what has gathered meanwhile.
+    pub(crate) fn temper_pair(&mut self, flow: FlowId, pair: &[u8], now: Duration) {
+        if let Some(bucket) = self.pairs.get_mut(&(flow, pair.to_vec())) {
+            let spare = bucket.available(now, 0).saturating_sub(1);
+            bucket.take(spare);
+        }
+    }
+
     /// Forgets the flows of partitions that are no longer ours.
     pub(crate) fn keep_only(&mut self, owned: impl Fn(i16) -> bool) {
         self.flows.retain(|flow, _| owned(flow.partition()));
@@ -163,6 +178,7 @@ mod tests {
             rate: Some(Rate::new(per_second, burst).unwrap()),
             window,
             pair: Some(Rate::new(1.0 / 6.0, 2).unwrap()),
+            scopes: Vec::new(),
         }
     }
 
@@ -212,6 +228,18 @@ mod tests {
             "{at:?}"
         );
         assert_eq!(pacing.take_pair(flow(), b"b", later), Ok(()));
+    }
+
+    #[test]
+    fn a_pair_that_was_paused_begins_with_one() {
+        let mut pacing = Pacing::default();
+        let later = START + Duration::from_mins(1);
+        pacing.set_limits(flow(), limits(10.0, 5, 100), START, START);
+        assert_eq!(pacing.take_pair(flow(), b"a", later), Ok(()));
+        let much_later = later + Duration::from_mins(1);
+        pacing.temper_pair(flow(), b"a", much_later);
+        assert_eq!(pacing.take_pair(flow(), b"a", much_later), Ok(()));
+        assert!(pacing.take_pair(flow(), b"a", much_later).is_err());
     }
 
     #[test]

@@ -1,9 +1,9 @@
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use domain::{FlowId, Scope};
+use domain::{Backoff, Scope};
 use futures::FutureExt as _;
-use storage::work::{Claim, Disposition, Finished, NewFlowPause};
+use storage::work::{Claim, Disposition, Finished, NewPause};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -50,17 +50,29 @@ impl<H: Handler> Recorder<H> {
                 .map(|a| ((a.claim, a.effect), a.hint))
                 .unzip();
             if give_up
-                .run_until_cancelled(self.record_patiently(&effects))
+                .run_until_cancelled(self.record_all(effects))
                 .await
                 .is_none()
             {
                 tracing::warn!(
-                    lost = effects.len(),
+                    lost = hints.len(),
                     "gave up recording outcomes; their leases will end"
                 );
             }
             // Settled only now: a crash before the commit redelivers, it never loses.
             drop(hints);
+        }
+    }
+
+    /// What has lost its consumer before may take down this process, too: alone, so that it takes nothing along.
+    async fn record_all(&self, effects: Vec<(Claim, H::Effect)>) {
+        let (suspects, others): (Vec<_>, Vec<_>) =
+            effects.into_iter().partition(|(claim, _)| claim.losses > 0);
+        if !others.is_empty() {
+            self.record_patiently(&others).await;
+        }
+        for suspect in &suspects {
+            self.record_patiently(std::slice::from_ref(suspect)).await;
         }
     }
 
@@ -90,7 +102,7 @@ impl<H: Handler> Recorder<H> {
     /// A handler that panics over what it has read, and a database that falls silent, are troubles like others.
     async fn try_record(&self, effects: &[(Claim, H::Effect)]) -> Result<(), Trouble> {
         let record = AssertUnwindSafe(self.record(effects)).catch_unwind();
-        match tokio::time::timeout(RECORD_DEADLINE, record).await {
+        match tokio::time::timeout(self.settings.store_timeout, record).await {
             Ok(Ok(result)) => result.map_err(Trouble::Storage),
             Ok(Err(_)) => Err(Trouble::Panicked),
             Err(_) => Err(Trouble::Silent),
@@ -106,13 +118,14 @@ impl<H: Handler> Recorder<H> {
             .map(|(claim, _)| claim)
             .zip(&outcomes)
             .collect();
-        pause_flows(&mut *tx, &claims, now).await?;
+        tx.insert_pauses(&pauses(&claims), now).await?;
         let finished: Vec<Finished> = claims
             .iter()
             .map(|(claim, outcome)| finished(claim, outcome, now))
             .collect();
         tx.finish(&finished, now).await?;
         self.deps.database.commit(tx).await?;
+        failpoints::reach("record.committed");
         for outcome in &outcomes {
             metrics::outcome(self.handler.kind(), outcome);
         }
@@ -129,22 +142,45 @@ impl<H: Handler> Recorder<H> {
             .collect();
         let mut tx = self.deps.database.begin().await?;
         let begun = tx.list_begun(&claims).await?;
-        let finished: Vec<Finished> = effects
-            .iter()
-            .filter(|(claim, _)| !begun.contains(&claim.id))
-            .map(|(claim, _)| self.given_back(claim, now))
-            .collect();
+        let ours = || {
+            let claims = effects.iter().map(|(claim, _)| claim);
+            claims.filter(|claim| !begun.contains(&claim.id))
+        };
+        let finished: Vec<Finished> = ours().map(|claim| self.given_back(claim, now)).collect();
         tx.finish(&finished, now).await?;
-        self.deps.database.commit(tx).await
+        self.deps.database.commit(tx).await?;
+        for claim in ours().filter(|claim| self.is_last(claim)) {
+            self.say_given_up(claim).await;
+        }
+        Ok(())
+    }
+
+    /// In a transaction of its own: it may be the very thing that cannot be recorded, and the dead letter is what counts.
+    async fn say_given_up(&self, claim: &Claim) {
+        let now = self.deps.clock.now();
+        let say = async {
+            let mut tx = self.deps.database.begin().await?;
+            self.handler.given_up(&mut tx, claim, now).await?;
+            self.deps.database.commit(tx).await
+        };
+        let said = AssertUnwindSafe(say).catch_unwind().await;
+        if !matches!(said, Ok(Ok(()))) {
+            tracing::error!(work.id = %claim.id, "work was given up, and that could not be told");
+        }
+    }
+
+    fn is_last(&self, claim: &Claim) -> bool {
+        claim.failures >= self.settings.max_record_failures
     }
 
     fn given_back(&self, claim: &Claim, now: DateTime<Utc>) -> Finished {
         let reason = "its outcome could not be recorded".to_owned();
-        let disposition = if claim.failures >= self.settings.max_record_failures {
+        let disposition = if self.is_last(claim) {
             Disposition::Dead { reason }
         } else {
+            let failures = u32::try_from(claim.failures).unwrap_or(0);
             Disposition::Retry {
-                due_at: now + Duration::from_mins(1),
+                due_at: now + self.settings.record_backoff.after(failures),
                 failed: true,
                 reason,
             }
@@ -152,13 +188,11 @@ impl<H: Handler> Recorder<H> {
         Finished {
             id: claim.id,
             attempt: claim.attempt,
+            losses: claim.losses,
             disposition,
         }
     }
 }
-
-/// Longer than any transaction takes that still works.
-const RECORD_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Why outcomes were not recorded.
 #[derive(Debug, thiserror::Error)]
@@ -182,43 +216,29 @@ impl Trouble {
     }
 }
 
-async fn pause_flows(
-    connection: &mut impl Statements,
-    claims: &[(&Claim, &Outcome)],
-    now: DateTime<Utc>,
-) -> storage::Result<()> {
-    // By key, so that two transactions cannot wait for each other.
-    let mut pauses: BTreeMap<(FlowId, &Scope), NewFlowPause> = BTreeMap::new();
-    for (claim, outcome) in claims {
-        let Outcome::PauseFlow {
-            scope,
-            after,
-            reason,
-        } = outcome
-        else {
-            continue;
-        };
-        let pause = NewFlowPause {
-            kind: claim.kind,
-            flow: claim.flow,
-            scope: scope.clone(),
-            tenant_id: claim.tenant_id,
-            reason: reason.clone(),
-            until: after.map(|after| now + after),
-        };
-        let longest = pauses
-            .entry((claim.flow, scope))
-            .or_insert_with(|| pause.clone());
-        if end_of(&pause) > end_of(longest) {
-            *longest = pause;
-        }
-    }
-    let pauses: Vec<NewFlowPause> = pauses.into_values().collect();
-    connection.insert_pauses(&pauses, now).await
-}
-
-fn end_of(pause: &NewFlowPause) -> DateTime<Utc> {
-    pause.until.unwrap_or(DateTime::<Utc>::MAX_UTC)
+fn pauses(claims: &[(&Claim, &Outcome)]) -> Vec<NewPause> {
+    let pause = |claim: &Claim, scope: &Scope, backoff: Backoff, reason: &str| NewPause {
+        scope: scope.clone(),
+        tenant_id: claim.tenant_id.filter(|_| !scope.is_shared()),
+        reason: reason.to_owned(),
+        backoff,
+    };
+    claims
+        .iter()
+        .filter_map(|(claim, outcome)| match outcome {
+            Outcome::Pause {
+                scope,
+                pause: backoff,
+                reason,
+            }
+            | Outcome::Hold {
+                scope,
+                pause: Some(backoff),
+                reason,
+            } => Some(pause(claim, scope, *backoff, reason)),
+            _ => None,
+        })
+        .collect()
 }
 
 fn finished(claim: &Claim, outcome: &Outcome, now: DateTime<Utc>) -> Finished {
@@ -234,12 +254,12 @@ fn finished(claim: &Claim, outcome: &Outcome, now: DateTime<Utc>) -> Finished {
             reason: reason.clone(),
         },
         // It keeps its place: before all that came after it.
-        Outcome::PauseFlow { reason, .. } => Disposition::Retry {
+        Outcome::Pause { reason, .. } => Disposition::Retry {
             due_at: claim.created_at,
             failed: false,
             reason: reason.clone(),
         },
-        Outcome::Hold { scope, reason } => Disposition::Hold {
+        Outcome::Hold { scope, reason, .. } => Disposition::Hold {
             scope: scope.clone(),
             reason: reason.clone(),
         },
@@ -250,6 +270,7 @@ fn finished(claim: &Claim, outcome: &Outcome, now: DateTime<Utc>) -> Finished {
     Finished {
         id: claim.id,
         attempt: claim.attempt,
+        losses: claim.losses,
         disposition,
     }
 }

@@ -5,12 +5,16 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::{FlowId, WorkId, WorkKind};
-use storage::work::{Candidate, Claim, FlowPause, FlowPermits, InFlight, WaitingFlow};
+use domain::{FlowId, Scope, WorkId, WorkKind};
+use storage::work::{Candidate, Claim, FlowPermits, InFlight, WaitingFlow};
 use uuid::Uuid;
 
 use crate::{
-    Deps, Handler, Settings, Statements, WorkStore, hints::publish_hints, metrics, pacing::Pacing,
+    Deps, Handler, Settings, Statements, WorkStore,
+    gates::{Gate, Gates},
+    hints::publish_hints,
+    metrics,
+    pacing::Pacing,
     store::Connection,
 };
 
@@ -140,28 +144,28 @@ impl<H: Handler> Releaser<H> {
         let in_flight = connection.list_in_flight(self.kind, partitions).await?;
         let in_flight: HashMap<FlowId, InFlight> =
             in_flight.into_iter().map(|it| (it.flow, it)).collect();
-        let pauses = connection.list_pauses(self.kind, &due, now.wall).await?;
-        let pauses: HashMap<FlowId, FlowPause> =
-            pauses.into_iter().map(|it| (it.flow, it)).collect();
         self.refresh_limits(&due, now).await?;
+        let mut gates = self.gates(&mut connection, &due).await?;
         let mut permits = Vec::with_capacity(due.len());
         for flow in due {
-            if let Some(pause) = pauses.get(&flow) {
-                wake = wake.min(
-                    pause
-                        .until
-                        .map_or(Duration::MAX, |until| until_then(until, now.wall)),
-                );
-                continue;
-            }
             let in_flight = in_flight.get(&flow).copied().unwrap_or(InFlight {
                 flow,
                 unused: 0,
                 out: 0,
             });
+            let most = self.pacing.permits(in_flight, now.monotonic);
+            let may_try = most > 0 && in_flight.out == 0;
+            let most = match gates.pass(self.pacing.scopes(flow), may_try, now.wall) {
+                Gate::Open => most,
+                Gate::One => most.min(1),
+                Gate::Shut(until) => {
+                    wake = until.map_or(wake, |until| wake.min(until_then(until, now.wall)));
+                    continue;
+                }
+            };
             permits.push(FlowPermits {
                 flow,
-                permits: self.pacing.permits(in_flight, now.monotonic),
+                permits: most,
             });
         }
         let open: Vec<FlowPermits> = permits.iter().copied().filter(|p| p.permits > 0).collect();
@@ -180,6 +184,19 @@ impl<H: Handler> Releaser<H> {
         Ok(refilled
             .fold(wake, Duration::min)
             .max(Duration::from_millis(1)))
+    }
+
+    /// The pauses of all that these flows depend on.
+    async fn gates(
+        &self,
+        connection: &mut Connection<H>,
+        flows: &[FlowId],
+    ) -> storage::Result<Gates> {
+        let scopes = flows.iter().flat_map(|flow| self.pacing.scopes(*flow));
+        let mut scopes: Vec<Scope> = scopes.cloned().collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        Ok(Gates::new(connection.list_pauses(&scopes).await?))
     }
 
     async fn refresh_limits(&mut self, flows: &[FlowId], now: Instant) -> storage::Result<()> {
@@ -218,18 +235,14 @@ impl<H: Handler> Releaser<H> {
         let mut chosen = HashMap::with_capacity(candidates.len());
         let mut order = Vec::with_capacity(candidates.len());
         let mut postponed = Vec::new();
+        let paused = paused_pairs(connection, &candidates).await?;
         for candidate in candidates {
-            let pair = candidate.pair.as_deref();
-            match pair.map_or(Ok(()), |pair| {
-                self.pacing.take_pair(candidate.flow, pair, now.monotonic)
-            }) {
+            match self.take_pair(&candidate, &paused, now) {
                 Ok(()) => {
                     order.push(candidate.id);
                     chosen.insert(candidate.id, candidate);
                 }
-                Err(at) => {
-                    postponed.push((candidate.id, now.wall + at.saturating_sub(now.monotonic)));
-                }
+                Err(until) => postponed.push((candidate.id, until)),
             }
         }
         if !postponed.is_empty() {
@@ -252,8 +265,30 @@ impl<H: Handler> Releaser<H> {
             .filter_map(|id| chosen.get(id).map(|candidate| (*id, candidate.attempt)))
             .collect();
         metrics::released(self.kind, hints.len());
+        failpoints::reach("release.committed");
         self.publish(connection, &hints, now).await?;
+        failpoints::reach("release.published");
         Ok(!postponed.is_empty())
+    }
+
+    /// Whether the candidate's recipient may be written to now, or when.
+    fn take_pair(
+        &mut self,
+        candidate: &Candidate,
+        paused: &HashMap<Scope, DateTime<Utc>>,
+        now: Instant,
+    ) -> Result<(), DateTime<Utc>> {
+        let (flow, Some(pair)) = (candidate.flow, candidate.pair.as_deref()) else {
+            return Ok(());
+        };
+        match paused.get(&Scope::pair(flow, pair)) {
+            Some(until) if *until > now.wall => return Err(*until),
+            Some(_) => self.pacing.temper_pair(flow, pair, now.monotonic),
+            None => {}
+        }
+        self.pacing
+            .take_pair(flow, pair, now.monotonic)
+            .map_err(|at| now.wall + at.saturating_sub(now.monotonic))
     }
 
     async fn publish(
@@ -273,6 +308,20 @@ impl<H: Handler> Releaser<H> {
         }
         Ok(())
     }
+}
+
+async fn paused_pairs(
+    connection: &mut impl Statements,
+    candidates: &[Candidate],
+) -> storage::Result<HashMap<Scope, DateTime<Utc>>> {
+    let pairs = candidates
+        .iter()
+        .filter_map(|candidate| Some((candidate.flow, candidate.pair.as_deref()?)));
+    let mut scopes: Vec<Scope> = pairs.map(|(flow, pair)| Scope::pair(flow, pair)).collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    let pauses = connection.list_pauses(&scopes).await?;
+    Ok(pauses.into_iter().map(|p| (p.scope, p.until)).collect())
 }
 
 fn due_flows(waiting: &[WaitingFlow], now: DateTime<Utc>) -> Vec<FlowId> {
@@ -308,6 +357,7 @@ pub(crate) async fn sweep<S: WorkStore>(
 ) -> storage::Result<Vec<Claim>> {
     let mut connection = database.acquire().await?;
     connection.reclaim_released(kind, partitions, now).await?;
+    connection.probe_held(now).await?;
     let abandoned = connection
         .claim_abandoned(kind, partitions, now, now + claim_lease)
         .await?;

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use domain::Backoff;
+
 /// How an engine runs; the defaults suit a service of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -11,13 +13,17 @@ pub struct Settings {
     pub partition_lease: Duration,
     /// How often it looks for itself, should a signal be lost; and for leases that are over.
     pub poll: Duration,
+    /// How long the store may take to answer before it is asked anew: a connection can fall silent without a word.
+    pub store_timeout: Duration,
     /// How many work rows one broker message names at most.
     pub hint_size: usize,
     /// How many broker messages a consumer holds at most; with `hint_size`, its concurrency.
     pub prefetch: u16,
     /// How many outcomes share a transaction at most.
     pub record_batch: usize,
-    /// Failures after which work that could not be recorded is given up.
+    /// How long work rests whose outcome could not be recorded, by how often it has failed.
+    pub record_backoff: Backoff,
+    /// Failures after which such work is given up.
     pub max_record_failures: i32,
 }
 
@@ -28,10 +34,16 @@ impl Default for Settings {
             claim_lease: Duration::from_mins(1),
             partition_lease: Duration::from_secs(15),
             poll: Duration::from_secs(1),
+            store_timeout: Duration::from_secs(15),
             hint_size: 8,
             prefetch: 32,
             record_batch: 256,
-            max_record_failures: 20,
+            record_backoff: Backoff {
+                first: Duration::from_millis(500),
+                factor: 3.0,
+                longest: Duration::from_mins(5),
+            },
+            max_record_failures: 5,
         }
     }
 }

@@ -1,12 +1,14 @@
-use std::{collections::HashSet, convert::Infallible, future::Future, ops::DerefMut};
+use std::{
+    collections::HashSet, convert::Infallible, future::Future, ops::DerefMut, time::Duration,
+};
 
 use chrono::{DateTime, Utc};
-use domain::{FlowId, WorkId, WorkKind};
+use domain::{Scope, WorkId, WorkKind};
 use storage::{
     Database, PooledConnection, Result, Transaction, WorkListener, WorkSignal,
     work::{
-        self, Candidate, Claim, Finished, FlowPause, FlowPermits, InFlight, NewFlowPause,
-        Ownership, WaitingFlow,
+        self, Candidate, Claim, Finished, FlowPermits, InFlight, NewPause, Ownership, Pause,
+        WaitingFlow,
     },
 };
 use uuid::Uuid;
@@ -15,6 +17,15 @@ use crate::Handler;
 
 /// What a handler's store runs its statements on.
 pub(crate) type Connection<H> = <<H as Handler>::Store as WorkStore>::Connection;
+
+/// A store that has fallen silent must not stop what comes after.
+pub(crate) async fn in_time<T>(
+    limit: Duration,
+    asking: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let answer = tokio::time::timeout(limit, asking).await;
+    answer.map_err(|_| storage::Error::silent())?
+}
 
 /// Where work is kept: PostgreSQL, and in model tests a memory whose latency, failures and crashes are drawn from a seed.
 pub trait WorkStore: Clone + Send + Sync + 'static {
@@ -30,6 +41,9 @@ pub trait WorkStore: Clone + Send + Sync + 'static {
     fn begin(&self) -> impl Future<Output = Result<Self::Transaction>> + Send;
 
     fn commit(&self, tx: Self::Transaction) -> impl Future<Output = Result<()>> + Send;
+
+    /// Waits until it can be asked, however long that takes.
+    fn until_reachable(&self) -> impl Future<Output = ()> + Send;
 
     /// Calls `heard` for each signal that there may be work, and with `None` when signals may have been missed.
     /// Ends when it cannot listen any more.
@@ -67,12 +81,9 @@ pub trait Statements: Send {
         partitions: &[i16],
     ) -> impl Future<Output = Result<Vec<InFlight>>> + Send;
 
-    fn list_pauses(
-        &mut self,
-        kind: WorkKind,
-        flows: &[FlowId],
-        now: DateTime<Utc>,
-    ) -> impl Future<Output = Result<Vec<FlowPause>>> + Send;
+    fn list_pauses(&mut self, scopes: &[Scope]) -> impl Future<Output = Result<Vec<Pause>>> + Send;
+
+    fn probe_held(&mut self, now: DateTime<Utc>) -> impl Future<Output = Result<u64>> + Send;
 
     fn pick_due(
         &mut self,
@@ -130,7 +141,7 @@ pub trait Statements: Send {
 
     fn insert_pauses(
         &mut self,
-        pauses: &[NewFlowPause],
+        pauses: &[NewPause],
         now: DateTime<Utc>,
     ) -> impl Future<Output = Result<()>> + Send;
 
@@ -156,6 +167,10 @@ impl WorkStore for Database {
 
     async fn commit(&self, tx: Transaction) -> Result<()> {
         Ok(tx.commit().await?)
+    }
+
+    async fn until_reachable(&self) {
+        Self::until_reachable(self).await;
     }
 
     async fn listen(&self, mut heard: impl FnMut(Option<WorkSignal>) + Send) -> Result<Infallible> {
@@ -198,13 +213,12 @@ impl Statements for storage::Connection {
         work::list_in_flight(self, kind, partitions).await
     }
 
-    async fn list_pauses(
-        &mut self,
-        kind: WorkKind,
-        flows: &[FlowId],
-        now: DateTime<Utc>,
-    ) -> Result<Vec<FlowPause>> {
-        work::list_pauses(self, kind, flows, now).await
+    async fn list_pauses(&mut self, scopes: &[Scope]) -> Result<Vec<Pause>> {
+        work::list_pauses(self, scopes).await
+    }
+
+    async fn probe_held(&mut self, now: DateTime<Utc>) -> Result<u64> {
+        work::probe_held(self, now).await
     }
 
     async fn pick_due(
@@ -270,7 +284,7 @@ impl Statements for storage::Connection {
         work::list_begun(self, claims).await
     }
 
-    async fn insert_pauses(&mut self, pauses: &[NewFlowPause], now: DateTime<Utc>) -> Result<()> {
+    async fn insert_pauses(&mut self, pauses: &[NewPause], now: DateTime<Utc>) -> Result<()> {
         work::insert_pauses(self, pauses, now).await
     }
 

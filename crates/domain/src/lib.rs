@@ -25,7 +25,7 @@ pub use ids::{
 };
 pub use message::{InvalidScope, Scope, UnconfirmedPolicy};
 pub use phone::{InvalidPhoneNumber, PhoneNumber, Region, UnknownRegion};
-pub use retry::{InvalidSchedule, RetrySchedule};
+pub use retry::{Backoff, InvalidSchedule, RetrySchedule};
 pub use text::{Language, ReportVariables, TemplateError};
 pub use text_form::UnknownName;
 pub use token_bucket::{InvalidRate, Rate, TokenBucket};

@@ -16,6 +16,48 @@ enum Delays {
     Steps(Cow<'static, [Duration]>),
 }
 
+/// How long something is left alone that was tried in vain: `first`, then `factor` times as long each time in a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Backoff {
+    pub first: Duration,
+    pub factor: f64,
+    pub longest: Duration,
+}
+
+impl Backoff {
+    pub const fn doubling(first: Duration, longest: Duration) -> Self {
+        Self {
+            first,
+            factor: 2.0,
+            longest,
+        }
+    }
+
+    /// The same every time.
+    pub const fn constant(pause: Duration) -> Self {
+        Self {
+            first: pause,
+            factor: 1.0,
+            longest: pause,
+        }
+    }
+
+    /// The pause after that many others in a row.
+    pub fn after(&self, others: u32) -> Duration {
+        let exponent = i32::try_from(others).unwrap_or(i32::MAX);
+        scaled(self.first, self.factor.powi(exponent)).min(self.longest)
+    }
+
+    /// What Meta asks for after errors of the pair limit: 4^n seconds, n from 0; no longer than 17 minutes (4^5).
+    pub const fn pair() -> Self {
+        Self {
+            first: Duration::from_secs(1),
+            factor: 4.0,
+            longest: Duration::from_secs(1024),
+        }
+    }
+}
+
 /// Why a retry schedule makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSchedule {
@@ -33,9 +75,6 @@ pub enum InvalidSchedule {
 
 /// The share of a delay by which jitter moves it either way.
 const JITTER: f64 = 0.2;
-
-/// A pair limit is asked again after at most 4^8 s, about 18 hours.
-const MAX_PAIR_EXPONENT: u32 = 8;
 
 const CALLBACK_STEPS: &[Duration] = &[
     Duration::from_secs(5),
@@ -106,16 +145,6 @@ impl RetrySchedule {
             max_delay: Duration::from_mins(15),
             max_attempts: 12,
         })
-    }
-
-    /// How long a sender leaves a recipient alone after that many pair-limit errors in a row: 4^failures seconds.
-    pub const fn pair(failures: u32) -> Duration {
-        let exponent = if failures < MAX_PAIR_EXPONENT {
-            failures
-        } else {
-            MAX_PAIR_EXPONENT
-        };
-        Duration::from_secs(4_u64.pow(exponent))
     }
 
     /// How long to wait after attempt number `attempt` (from 1) failed; `None` when it was the last.

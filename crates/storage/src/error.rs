@@ -26,6 +26,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// The database did not answer in time; what it was told may have happened.
+    pub fn silent() -> Self {
+        Self::Unavailable(sqlx::Error::PoolTimedOut)
+    }
+
     /// Whether the same call may succeed later, unchanged.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_))

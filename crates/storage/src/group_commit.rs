@@ -71,7 +71,7 @@ impl<T: Send, R: Send> GroupCommit<T, R> {
         };
         tokio::time::timeout(patience, submit)
             .await
-            .map_err(|_| Error::Unavailable(sqlx::Error::PoolTimedOut))?
+            .map_err(|_| Error::silent())?
     }
 }
 
@@ -118,5 +118,5 @@ where
 /// A database that fell silent in the middle of a commit must not stop all that come after.
 async fn in_time<R>(commit: impl Future<Output = Result<R>>) -> Result<R> {
     let result = tokio::time::timeout(COMMIT_DEADLINE, commit).await;
-    result.map_err(|_| Error::Unavailable(sqlx::Error::PoolTimedOut))?
+    result.map_err(|_| Error::silent())?
 }

@@ -1,11 +1,15 @@
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use domain::WorkKind;
 use sqlx::postgres::PgListener;
+use tokio::time::timeout;
 
-use crate::{Database, Result};
+use crate::{Database, Error, Result};
 
 pub(crate) const CHANNEL: &str = "labwire_work";
+/// After so long without a word it is asked whether anybody is still there.
+const SILENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// "There may be work of this kind in this partition."
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +33,15 @@ impl WorkListener {
 
     /// The next signal; `None` when the connection was lost and made anew, so signals may have been missed.
     pub async fn next(&mut self) -> Result<Option<WorkSignal>> {
-        Ok(self
-            .listener
-            .try_recv()
-            .await?
-            .and_then(|notification| parse(notification.payload())))
+        loop {
+            if let Ok(heard) = timeout(SILENCE, self.listener.try_recv()).await {
+                return Ok(heard?.and_then(|notification| parse(notification.payload())));
+            }
+            let asked = sqlx::query("SELECT 1").execute(&mut self.listener);
+            timeout(PATIENCE, asked)
+                .await
+                .map_err(|_| Error::silent())??;
+        }
     }
 }
 

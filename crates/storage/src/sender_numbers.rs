@@ -1,7 +1,7 @@
 //! The WhatsApp numbers that tenants send from.
 
 use chrono::{DateTime, Utc};
-use domain::{SenderNumberId, TenantId};
+use domain::{Scope, SenderNumberId, TenantId};
 
 use crate::{Connection, Result};
 
@@ -14,6 +14,23 @@ pub struct SenderNumber {
     pub display_phone_number: String,
     pub rate_per_second: f64,
     pub burst: i32,
+    /// The app whose token it sends with, if it is one of ours.
+    pub app_key: Option<String>,
+}
+
+impl SenderNumber {
+    /// What every send of this number depends on.
+    pub fn scopes(&self) -> Vec<Scope> {
+        [
+            Some(Scope::credential(self.id)),
+            Some(Scope::number(self.id)),
+            Some(Scope::account(&self.waba_id)),
+            self.app_key.as_deref().map(Scope::app),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
 }
 
 struct Row {
@@ -24,6 +41,7 @@ struct Row {
     display_phone_number: String,
     rate_per_second: f64,
     burst: i32,
+    app_key: Option<String>,
 }
 
 impl From<Row> for SenderNumber {
@@ -36,11 +54,13 @@ impl From<Row> for SenderNumber {
             display_phone_number: row.display_phone_number,
             rate_per_second: row.rate_per_second,
             burst: row.burst,
+            app_key: row.app_key,
         }
     }
 }
 
-/// Violates `sender_numbers_phone_number_id_key` if any tenant has this number already.
+/// Violates `sender_numbers_phone_number_id_key` if any tenant has this number already, `sender_numbers_app_fkey` if there is
+/// no such app.
 pub async fn insert_sender_number(
     connection: &mut Connection,
     number: &SenderNumber,
@@ -48,8 +68,8 @@ pub async fn insert_sender_number(
 ) -> Result<()> {
     sqlx::query!(
         r#"
-        INSERT INTO sender_numbers (id, tenant_id, provider, phone_number_id, waba_id, display_phone_number, rate_per_second, burst, created_at)
-        VALUES ($1, $2, 'meta', $3, $4, $5, $6, $7, $8)
+        INSERT INTO sender_numbers (id, tenant_id, provider, phone_number_id, waba_id, display_phone_number, rate_per_second, burst, app_key, created_at)
+        VALUES ($1, $2, 'meta', $3, $4, $5, $6, $7, $8, $9)
         "#,
         number.id.as_uuid(),
         number.tenant_id.as_uuid(),
@@ -58,6 +78,7 @@ pub async fn insert_sender_number(
         number.display_phone_number,
         number.rate_per_second,
         number.burst,
+        number.app_key,
         now
     )
     .execute(connection)
@@ -73,7 +94,7 @@ pub async fn find_sender_number_of(
     let row = sqlx::query_as!(
         Row,
         r#"
-        SELECT id, tenant_id, phone_number_id, waba_id, display_phone_number, rate_per_second, burst
+        SELECT id, tenant_id, phone_number_id, waba_id, display_phone_number, rate_per_second, burst, app_key
         FROM sender_numbers WHERE tenant_id = $1 ORDER BY id LIMIT 1
         "#,
         tenant.as_uuid()
@@ -90,7 +111,7 @@ pub async fn list_sender_numbers(
     let rows = sqlx::query_as!(
         Row,
         r#"
-        SELECT id, tenant_id, phone_number_id, waba_id, display_phone_number, rate_per_second, burst
+        SELECT id, tenant_id, phone_number_id, waba_id, display_phone_number, rate_per_second, burst, app_key
         FROM sender_numbers WHERE id = ANY ($1)
         "#,
         &ids.iter().map(SenderNumberId::as_uuid).collect::<Vec<_>>()
@@ -108,7 +129,7 @@ pub async fn list_by_phone_number_ids(
     let rows = sqlx::query_as!(
         Row,
         r#"
-        SELECT id, tenant_id, phone_number_id, waba_id, display_phone_number, rate_per_second, burst
+        SELECT id, tenant_id, phone_number_id, waba_id, display_phone_number, rate_per_second, burst, app_key
         FROM sender_numbers WHERE provider = 'meta' AND phone_number_id = ANY ($1)
         "#,
         ids

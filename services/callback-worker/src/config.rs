@@ -3,7 +3,7 @@ use std::{num::NonZeroU32, time::Duration};
 use dispatch::Settings;
 use domain::RetrySchedule;
 use service_runtime::{
-    config::{AmqpConfig, ConfigValue, PostgresConfig, VaultConfig},
+    config::{AmqpConfig, ConfigValue, EngineConfig, PostgresConfig, VaultConfig},
     settings,
 };
 
@@ -14,6 +14,8 @@ settings! {
     pub struct CallbacksConfig in "callbacks" {
         /// How long an endpoint may take to answer.
         timeout: Duration = "15s",
+        /// How long a claimed callback lives: longer than an endpoint may take to answer.
+        claim_lease: Duration = "75s",
         /// Callbacks under way to one endpoint at a time.
         window: NonZeroU32 = 8,
         /// Whether endpoints on this machine are allowed, also without TLS: for development.
@@ -29,6 +31,7 @@ settings! {
         postgres: PostgresConfig,
         amqp: AmqpConfig,
         vault: VaultConfig,
+        engine: EngineConfig,
         callbacks: CallbacksConfig,
     }
 }
@@ -67,7 +70,11 @@ impl CallbacksConfig {
 impl Config {
     pub(crate) fn engine(&self) -> Settings {
         Settings {
-            claim_lease: self.callbacks.timeout + Duration::from_mins(1),
+            claim_lease: self.callbacks.claim_lease,
+            release_lease: self.engine.release_lease,
+            partition_lease: self.engine.partition_lease,
+            poll: self.engine.poll,
+            store_timeout: self.engine.store_timeout,
             // Endpoints that never answer hold what they were released for as long as the timeout: there must be room
             // for the others beside many of them.
             prefetch: 256,

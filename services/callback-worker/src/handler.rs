@@ -22,6 +22,8 @@ use crate::{
 const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
 /// How long a callback waits whose worker was lost.
 const LOST_PAUSE: Duration = Duration::from_secs(1);
+/// Workers that one callback may take down before it is given up.
+const MOST_LOSSES: i32 = 5;
 /// Longest wait that an endpoint may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
@@ -46,6 +48,7 @@ impl CallbackHandler {
                 rate: None,
                 window: config.window.get(),
                 pair: None,
+                scopes: Vec::new(),
             },
         }
     }
@@ -205,7 +208,10 @@ impl Handler for CallbackHandler {
     }
 
     async fn limits(&self, flows: &[FlowId]) -> storage::Result<HashMap<FlowId, FlowLimits>> {
-        Ok(flows.iter().map(|flow| (*flow, self.limits)).collect())
+        Ok(flows
+            .iter()
+            .map(|flow| (*flow, self.limits.clone()))
+            .collect())
     }
 
     /// Nothing is recorded beforehand: a callback may come twice, and its `webhook-id` tells the receiver so.
@@ -213,14 +219,23 @@ impl Handler for CallbackHandler {
         self.deliver(claim).await
     }
 
-    async fn abandoned(&self, _: &Claim) -> Effect {
-        Effect {
-            finding: Finding::Later {
+    async fn abandoned(&self, claim: &Claim) -> Effect {
+        let finding = if claim.losses >= MOST_LOSSES {
+            let losses = claim.losses;
+            given_up(
+                None,
+                format!("{losses} workers were lost while they delivered it"),
+            )
+        } else {
+            Finding::Later {
                 after: LOST_PAUSE,
                 failed: false,
                 status: None,
                 reason: "its worker was lost before it told the result".to_owned(),
-            },
+            }
+        };
+        Effect {
+            finding,
             subject: None,
             at: self.deps.clock.now(),
         }

@@ -16,8 +16,9 @@ fn main() -> ExitCode {
             let url = config.amqp.url.clone().context(
                 "LABWIRE_AMQP__URL is missing: a callback worker of its own needs RabbitMQ",
             )?;
-            let broker =
-                Broker::rabbitmq(RabbitConfig::new(url.expose_secret(), "callback-worker")?).await;
+            let rabbitmq = RabbitConfig::new(url.expose_secret(), "callback-worker")?
+                .publish_timeout(config.amqp.publish_timeout);
+            let broker = Broker::rabbitmq(rabbitmq).await;
             callback_worker::run(&config, broker, &lifecycle)
         },
     )

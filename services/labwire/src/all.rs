@@ -83,7 +83,10 @@ pub async fn serve(
 
 async fn broker(config: &AmqpConfig) -> anyhow::Result<Broker> {
     Ok(match &config.url {
-        Some(url) => Broker::rabbitmq(RabbitConfig::new(url.expose_secret(), "labwire")?).await,
+        Some(url) => {
+            let rabbitmq = RabbitConfig::new(url.expose_secret(), "labwire")?;
+            Broker::rabbitmq(rabbitmq.publish_timeout(config.publish_timeout)).await
+        }
         None => Broker::in_process(),
     })
 }

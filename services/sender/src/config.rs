@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use attachments::S3Options;
 use service_runtime::{
-    config::{AmqpConfig, AttachmentsConfig, PostgresConfig, VaultConfig},
+    config::{AmqpConfig, AttachmentsConfig, EngineConfig, PostgresConfig, VaultConfig},
     settings,
 };
 use url::Url;
@@ -26,6 +26,17 @@ settings! {
         claim_lease: Duration = "60s",
         /// How long nothing may be heard of an unconfirmed send before the tenant's policy applies.
         unconfirmed_grace: Duration = "10m",
+        /// How long a send is kept back that the provider refused for a trouble of its own: a status that comes meanwhile shows
+        /// that it was taken after all.
+        echo_wait: Duration = "15s",
+        /// How long a number rests after its access token was refused, at first; each time in a row twice as long.
+        credential_pause: Duration = "30s",
+        /// How long a number rests whose account is in trouble, at first.
+        account_pause: Duration = "5m",
+        /// After how long one message tries whether a paused template is back, at first.
+        template_pause: Duration = "10m",
+        /// The longest of all these pauses, whatever the provider says.
+        longest_pause: Duration = "72h",
         /// How often an unconfirmed send is repeated at most, where the tenant's policy says so.
         max_resends: u16 = 3,
         /// Messages a second to one recipient, after a burst. The provider's own limit is one in six seconds.
@@ -45,6 +56,7 @@ settings! {
         vault: VaultConfig,
         attachments: AttachmentsConfig,
         graph: GraphConfig,
+        engine: EngineConfig,
         sender: SenderConfig,
     }
 }
@@ -53,6 +65,10 @@ impl Config {
     pub(crate) fn engine(&self) -> dispatch::Settings {
         dispatch::Settings {
             claim_lease: self.sender.claim_lease,
+            release_lease: self.engine.release_lease,
+            partition_lease: self.engine.partition_lease,
+            poll: self.engine.poll,
+            store_timeout: self.engine.store_timeout,
             ..dispatch::Settings::default()
         }
     }

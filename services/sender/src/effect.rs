@@ -1,14 +1,16 @@
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use chrono::{DateTime, Utc};
 use convergence::{Entry, Learned};
 use dispatch::{Claim, Outcome};
 use domain::{
-    FailureCause, MessageId, MessageState, ReportedStatus, Scope, SenderNumberId, StatusReport,
+    Backoff, FailureCause, MessageId, MessageState, ReportedStatus, Scope, SenderNumberId,
+    StatusReport,
 };
 use serde_json::json;
 
 /// What acting on a send found out. Not to be shown: a wamid contains the patient's number.
+#[derive(Clone)]
 pub struct Effect {
     pub(crate) finding: Finding,
     /// Whether it was to repeat a send in doubt; `None` if the one who knew it is lost.
@@ -18,6 +20,7 @@ pub struct Effect {
 }
 
 /// The possible findings.
+#[derive(Clone)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) enum Finding {
     /// The message is settled already, or gone: nothing to do.
@@ -27,6 +30,7 @@ pub(crate) enum Finding {
     Accepted {
         wamid: String,
         message_status: Option<String>,
+        proof: Proof,
     },
     /// The answer was not seen: sent or not, nobody knows yet.
     Unconfirmed,
@@ -39,6 +43,10 @@ pub(crate) enum Finding {
     Failed {
         cause: FailureCause,
     },
+    /// It took its senders down again and again: nobody tries it any more, and somebody should look at it.
+    Poisonous {
+        cause: FailureCause,
+    },
     Expired,
     /// Not sent; again later. `failed` counts against the schedule.
     Later {
@@ -47,10 +55,10 @@ pub(crate) enum Finding {
         reason: String,
         code: Option<i64>,
     },
-    /// Not sent; the number must wait.
-    NumberPaused {
+    /// Not sent; what the scope names must be left alone for a while.
+    Paused {
         scope: Scope,
-        after: Duration,
+        pause: Backoff,
         reason: String,
         code: Option<i64>,
     },
@@ -58,14 +66,24 @@ pub(crate) enum Finding {
     CredentialRefused {
         number: SenderNumberId,
         token: Option<DateTime<Utc>>,
+        pause: Backoff,
         code: Option<i64>,
     },
     /// Not sent; the template must be mended.
     TemplateHeld {
         scope: Scope,
+        pause: Backoff,
         reason: String,
         code: Option<i64>,
     },
+}
+
+/// An accepted send shows that all that it depended on works.
+#[derive(Clone)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
+pub(crate) struct Proof {
+    pub(crate) scopes: Vec<Scope>,
+    pub(crate) tried_at: DateTime<Utc>,
 }
 
 const CREDENTIAL_REASON: &str = "waiting for a valid access token of this number";
@@ -74,6 +92,17 @@ const UNCONFIRMED_REASON: &str = "waiting to hear whether the provider took the 
 const PARKED_REASON: &str = "nothing was heard of this send; waiting for a decision, because sending again might reach the patient twice";
 
 impl Effect {
+    /// The same about a message in doubt: it may have been sent, so nobody may say that it failed. A person decides.
+    pub(crate) fn in_doubt(&self) -> Cow<'_, Self> {
+        match self.finding {
+            Finding::Poisonous { .. } => Cow::Owned(Self {
+                finding: Finding::Parked,
+                ..*self
+            }),
+            _ => Cow::Borrowed(self),
+        }
+    }
+
     /// What the message's record learns of it.
     pub(crate) fn learned(&self, claim: &Claim, resend: bool) -> Learned {
         let mut learned = Learned::about(MessageId::from_uuid(claim.subject));
@@ -82,11 +111,12 @@ impl Effect {
             at: self.at,
             cause,
         };
-        let note = |detail: serde_json::Value| Entry {
+        let line = |kind, detail| Entry {
             at: self.at,
-            kind: "attempt",
+            kind,
             detail,
         };
+        let note = |detail| line("attempt", detail);
         let attempt = claim.attempt;
         match &self.finding {
             Finding::Settled | Finding::ClaimLost | Finding::StillUnconfirmed { .. } => {
@@ -95,6 +125,7 @@ impl Effect {
             Finding::Accepted {
                 wamid,
                 message_status,
+                ..
             } => {
                 learned.reports.push(report(ReportedStatus::Sent, None));
                 learned.wamid = Some(wamid.clone());
@@ -104,16 +135,15 @@ impl Effect {
             }
             Finding::Unconfirmed => {
                 learned.base = Some(MessageState::Unconfirmed);
-                learned.entries.push(note(
-                    json!({ "attempt": attempt, "result": "unconfirmed", "resend": resend }),
-                ));
+                let detail =
+                    json!({ "attempt": attempt, "result": "unconfirmed", "resend": resend });
+                learned.entries.push(note(detail));
             }
-            Finding::Parked => learned.entries.push(Entry {
-                at: self.at,
-                kind: "held",
-                detail: json!({ "reason": PARKED_REASON }),
-            }),
-            Finding::Failed { cause } => {
+            Finding::Parked => {
+                let detail = json!({ "reason": PARKED_REASON });
+                learned.entries.push(line("held", detail));
+            }
+            Finding::Failed { cause } | Finding::Poisonous { cause } => {
                 learned
                     .reports
                     .push(report(ReportedStatus::Failed, Some(cause.clone())));
@@ -123,19 +153,15 @@ impl Effect {
             }
             Finding::Expired => {
                 learned.base = Some(MessageState::Expired);
-                learned.entries.push(Entry {
-                    at: self.at,
-                    kind: "expired",
-                    detail: json!({}),
-                });
+                learned.entries.push(line("expired", json!({})));
             }
             Finding::Later { reason, code, .. }
-            | Finding::NumberPaused { reason, code, .. }
+            | Finding::Paused { reason, code, .. }
             | Finding::TemplateHeld { reason, code, .. } => {
-                learned.entries.push(note(json!({ "attempt": attempt, "result": "not sent", "code": code, "reason": reason })));
+                learned.entries.push(note(not_sent(attempt, *code, reason)));
             }
             Finding::CredentialRefused { code, .. } => {
-                let detail = json!({ "attempt": attempt, "result": "not sent", "code": code, "reason": CREDENTIAL_REASON });
+                let detail = not_sent(attempt, *code, CREDENTIAL_REASON);
                 learned.entries.push(note(detail));
             }
         }
@@ -173,7 +199,11 @@ impl Effect {
             },
             Finding::Parked => Outcome::Hold {
                 scope: Scope::message(MessageId::from_uuid(claim.subject)),
+                pause: None,
                 reason: PARKED_REASON.to_owned(),
+            },
+            Finding::Poisonous { cause } => Outcome::Dead {
+                reason: cause.detail.clone(),
             },
             Finding::Later {
                 after,
@@ -185,27 +215,37 @@ impl Effect {
                 failed: *failed,
                 reason: reason.clone(),
             },
-            Finding::NumberPaused {
+            Finding::Paused {
                 scope,
-                after,
+                pause,
                 reason,
                 ..
-            } => Outcome::PauseFlow {
+            } => Outcome::Pause {
                 scope: scope.clone(),
-                after: Some(*after),
+                pause: *pause,
                 reason: reason.clone(),
             },
-            Finding::CredentialRefused { number, .. } => Outcome::PauseFlow {
+            Finding::CredentialRefused { number, pause, .. } => Outcome::Pause {
                 scope: Scope::credential(*number),
-                after: None,
+                pause: *pause,
                 reason: CREDENTIAL_REASON.to_owned(),
             },
-            Finding::TemplateHeld { scope, reason, .. } => Outcome::Hold {
+            Finding::TemplateHeld {
+                scope,
+                pause,
+                reason,
+                ..
+            } => Outcome::Hold {
                 scope: scope.clone(),
+                pause: Some(*pause),
                 reason: reason.clone(),
             },
         }
     }
+}
+
+fn not_sent(attempt: i32, code: Option<i64>, reason: &str) -> serde_json::Value {
+    json!({ "attempt": attempt, "result": "not sent", "code": code, "reason": reason })
 }
 
 /// The timeline's line of a status that came before its send was recorded.

@@ -1,5 +1,6 @@
 use std::{
-    collections::{BTreeSet, HashMap},
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -26,10 +27,10 @@ use crate::{
     accounts::{Account, Accounts},
     compose::{Composition, compose},
     config::SenderConfig,
-    effect::{Effect, Finding, early_status},
+    effect::{Effect, Finding, Proof, early_status},
     media::Media,
     metrics,
-    verdict::{Tried, again, judge, lost},
+    verdict::{Pauses, Tried, again, judge, lost, unrecordable},
 };
 
 /// How sends behave.
@@ -39,6 +40,7 @@ pub struct SendSettings {
     pub max_resends: u16,
     /// `None`: no limit of our own to one recipient.
     pub pair: Option<Rate>,
+    pub pauses: Pauses,
 }
 
 impl From<&SenderConfig> for SendSettings {
@@ -47,6 +49,13 @@ impl From<&SenderConfig> for SendSettings {
             unconfirmed_grace: config.unconfirmed_grace,
             max_resends: config.max_resends,
             pair: Rate::new(config.pair_rate, config.pair_burst).ok(),
+            pauses: Pauses {
+                echo: config.echo_wait,
+                credential: config.credential_pause,
+                account: config.account_pause,
+                template: config.template_pause,
+                longest: config.longest_pause,
+            },
         }
     }
 }
@@ -174,6 +183,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
             return Ok(Finding::CredentialRefused {
                 number: number.id,
                 token: None,
+                pause: self.settings.pauses.credential(),
                 code: None,
             });
         };
@@ -188,13 +198,15 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
         };
         let tried = Tried {
             claim,
-            number: number.id,
+            number,
+            pair: Scope::pair(claim.flow, &job.message.recipient_hash),
             token: Some(token.updated_at),
             template: composition.template(),
+            pauses: self.settings.pauses,
         };
         let content = match self.attach(&sender, job, composition).await? {
             Ok(content) => content,
-            Err(error) => return Ok(self.not_sent(tried, &error)),
+            Err(error) => return Ok(self.not_sent(&tried, &error)),
         };
         let message = OutboundMessage {
             to: job.account.records.open_recipient(&job.message.recipient)?,
@@ -204,15 +216,20 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
         if begin.begin().await.is_err() {
             return Ok(Finding::ClaimLost);
         }
+        let tried_at = self.deps.clock.now();
         Ok(match self.provider.send(&sender, &message).await {
             Ok(accepted) => {
                 metrics::send("accepted");
                 Finding::Accepted {
                     wamid: accepted.wamid,
                     message_status: accepted.message_status,
+                    proof: Proof {
+                        scopes: tried.scopes(),
+                        tried_at,
+                    },
                 }
             }
-            Err(error) => self.not_sent(tried, &error),
+            Err(error) => self.not_sent(&tried, &error),
         })
     }
 
@@ -240,7 +257,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
     }
 
     /// What came of a call that did not say yes.
-    fn not_sent(&self, tried: Tried<'_>, error: &SendError) -> Finding {
+    fn not_sent(&self, tried: &Tried<'_>, error: &SendError) -> Finding {
         metrics::send(match error {
             SendError::NotSent { .. } => "unreachable",
             SendError::Ambiguous { .. } => "unconfirmed",
@@ -248,7 +265,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
         });
         let finding = judge(tried, error);
         if matches!(finding, Finding::CredentialRefused { .. }) {
-            self.accounts.forget(tried.number);
+            self.accounts.forget(tried.number.id);
         }
         finding
     }
@@ -280,6 +297,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
                     rate: Some(rate),
                     window,
                     pair: self.settings.pair,
+                    scopes: number.scopes(),
                 };
                 Some((FlowId::from_uuid(number.id.as_uuid()), limits))
             })
@@ -325,15 +343,23 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
         now: DateTime<Utc>,
     ) -> storage::Result<Vec<Outcome>> {
         let mut learned = Vec::with_capacity(effects.len());
+        let mut judged = Vec::with_capacity(effects.len());
         for (claim, effect) in effects {
             let resend = is_resend(connection, claim, effect).await?;
+            let effect = if resend {
+                effect.in_doubt()
+            } else {
+                Cow::Borrowed(effect)
+            };
             learned.push(effect.learned(claim, resend));
+            judged.push((claim, effect));
         }
         join_early_statuses(connection, &mut learned).await?;
         metrics::resends(learned.iter().filter(|item| item.resent).count());
         learn(connection, learned, now).await?;
+        work::lift_pauses(connection, &proven(effects), now).await?;
         let replaced = replaced_tokens(connection, effects).await?;
-        Ok(effects
+        Ok(judged
             .iter()
             .map(|(claim, effect)| match &effect.finding {
                 Finding::CredentialRefused { number, token, .. }
@@ -349,6 +375,38 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
             })
             .collect())
     }
+
+    async fn given_up(
+        &self,
+        connection: &mut Connection,
+        claim: &Claim,
+        now: DateTime<Utc>,
+    ) -> storage::Result<()> {
+        let effect = Effect {
+            finding: unrecordable(),
+            resend: None,
+            at: now,
+        };
+        if is_resend(connection, claim, &effect).await? {
+            return Ok(());
+        }
+        learn(connection, vec![effect.learned(claim, false)], now).await?;
+        Ok(())
+    }
+}
+
+/// What the accepted sends of a batch show to work again, and when the latest of them was tried.
+fn proven(effects: &[(Claim, Effect)]) -> BTreeMap<Scope, DateTime<Utc>> {
+    let mut proven = BTreeMap::new();
+    for (_, effect) in effects {
+        if let Finding::Accepted { proof, .. } = &effect.finding {
+            for scope in &proof.scopes {
+                let tried_at = proven.entry(scope.clone()).or_insert(proof.tried_at);
+                *tried_at = proof.tried_at.max(*tried_at);
+            }
+        }
+    }
+    proven
 }
 
 /// Whether this was a repetition. What a lost sender was at, only the message's record tells.

@@ -30,6 +30,7 @@ use vault::KeyRing;
 pub use config::{Config, GraphConfig, SenderConfig};
 pub use expiry::expire;
 pub use handler::{SendHandler, SendSettings};
+pub use verdict::Pauses;
 
 /// Spawns the service's tasks into the lifecycle; they run until it stops.
 pub fn run(config: &Config, broker: Broker, lifecycle: &Lifecycle) -> anyhow::Result<()> {

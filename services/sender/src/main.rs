@@ -16,7 +16,9 @@ fn main() -> ExitCode {
             .url
             .clone()
             .context("LABWIRE_AMQP__URL is missing: a sender of its own needs RabbitMQ")?;
-        let broker = Broker::rabbitmq(RabbitConfig::new(url.expose_secret(), "sender")?).await;
+        let rabbitmq = RabbitConfig::new(url.expose_secret(), "sender")?
+            .publish_timeout(config.amqp.publish_timeout);
+        let broker = Broker::rabbitmq(rabbitmq).await;
         sender::run(&config, broker, &lifecycle)
     })
 }

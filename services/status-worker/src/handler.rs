@@ -35,12 +35,22 @@ pub(crate) struct Batch {
     pub(crate) now: DateTime<Utc>,
 }
 
-/// What opens the platform's records, or why nothing does at the moment.
-pub(crate) type Opener = sealed_records::Result<PlatformRecords>;
+/// Workers that one event may take down before it is given up.
+const MOST_LOSSES: i32 = 5;
+
+/// What is to be done with an event.
+pub enum Reading {
+    /// Open it with these.
+    With(PlatformRecords),
+    /// Nothing opens it at the moment.
+    Closed(sealed_records::Error),
+    /// Its worker was lost.
+    Lost,
+}
 
 impl Handler for EventHandler {
     type Store = Database;
-    type Effect = Opener;
+    type Effect = Reading;
 
     fn kind(&self) -> WorkKind {
         WorkKind::Event
@@ -51,23 +61,27 @@ impl Handler for EventHandler {
             rate: None,
             window: WINDOW,
             pair: None,
+            scopes: Vec::new(),
         };
-        Ok(flows.iter().map(|flow| (*flow, limits)).collect())
+        Ok(flows.iter().map(|flow| (*flow, limits.clone())).collect())
     }
 
     /// All of it is recording: events are read and applied in batches, in one transaction.
-    async fn act(&self, _: &Claim, _: Begin<'_>) -> Opener {
-        self.keys.platform().await
+    async fn act(&self, _: &Claim, _: Begin<'_>) -> Reading {
+        match self.keys.platform().await {
+            Ok(records) => Reading::With(records),
+            Err(error) => Reading::Closed(error),
+        }
     }
 
-    async fn abandoned(&self, _: &Claim) -> Opener {
-        self.keys.platform().await
+    async fn abandoned(&self, _: &Claim) -> Reading {
+        Reading::Lost
     }
 
     async fn record(
         &self,
         connection: &mut Connection,
-        effects: &[(Claim, Opener)],
+        effects: &[(Claim, Reading)],
         now: DateTime<Utc>,
     ) -> storage::Result<Vec<Outcome>> {
         let (mut items, speakers, outcomes) = read(connection, effects).await?;
@@ -116,7 +130,7 @@ fn may_speak(
 /// Opens and splits the events; one that cannot be read does not keep the others.
 async fn read(
     connection: &mut Connection,
-    effects: &[(Claim, Opener)],
+    effects: &[(Claim, Reading)],
 ) -> storage::Result<(Vec<(EventId, Item)>, Speakers, Vec<Outcome>)> {
     let ids: Vec<EventId> = effects
         .iter()
@@ -129,17 +143,21 @@ async fn read(
         .collect();
     let mut items = Vec::new();
     let mut outcomes = Vec::with_capacity(effects.len());
-    for ((claim, opener), id) in effects.iter().zip(ids) {
+    for ((claim, reading), id) in effects.iter().zip(ids) {
         let Some(event) = events.get(&id) else {
             outcomes.push(Outcome::Dead {
                 reason: "the event is no longer stored".to_owned(),
             });
             continue;
         };
-        let records = match opener {
-            Ok(records) => records,
-            Err(error) => {
+        let records = match reading {
+            Reading::With(records) => records,
+            Reading::Closed(error) => {
                 outcomes.push(unopened(claim, error));
+                continue;
+            }
+            Reading::Lost => {
+                outcomes.push(lost(claim));
                 continue;
             }
         };
@@ -165,6 +183,22 @@ fn open(records: &PlatformRecords, sealed: &[u8]) -> Result<Vec<Item>, String> {
         .map_err(|error| error.to_string())?;
     failpoints::look_at("poison.event", &body);
     webhook::parse(&body).map_err(|error| error.to_string())
+}
+
+/// Perhaps because of this event, so not for ever; and not at once, so that its neighbours get by.
+fn lost(claim: &Claim) -> Outcome {
+    let losses = u32::try_from(claim.losses).unwrap_or(0);
+    if claim.losses >= MOST_LOSSES {
+        return Outcome::Dead {
+            reason: format!("given up: {losses} workers were lost while they read it"),
+        };
+    }
+    let delay = RetrySchedule::events().delay(losses.max(1), 0.5);
+    Outcome::Retry {
+        after: delay.unwrap_or_default(),
+        failed: false,
+        reason: "its worker was lost while it read this".to_owned(),
+    }
 }
 
 /// A key that cannot be had is no fault of the event: it waits, and is given up only when that lasts for hours.

@@ -12,7 +12,7 @@ mod templates;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use dispatch::{Deps, Engine, Settings};
+use dispatch::{Deps, Engine};
 use domain::Clock;
 use queue::Broker;
 use sealed_records::DataKeys;
@@ -21,8 +21,8 @@ use service_runtime::{Lifecycle, config::PostgresConfig};
 use storage::Database;
 use vault::KeyRing;
 
-pub use config::{Config, RetentionConfig};
-pub use handler::EventHandler;
+pub use config::{Config, EventsConfig, RetentionConfig};
+pub use handler::{EventHandler, Reading};
 pub use retention::maintain;
 
 /// Spawns the service's tasks into the lifecycle; they run until it stops.
@@ -43,12 +43,7 @@ pub fn run(config: &Config, broker: Broker, lifecycle: &Lifecycle) -> anyhow::Re
         broker,
         clock: Arc::clone(&clock),
     };
-    let settings = Settings {
-        hint_size: 64,
-        prefetch: 8,
-        ..Settings::default()
-    };
-    let engine = Engine::new(EventHandler::new(keys), deps, settings);
+    let engine = Engine::new(EventHandler::new(keys), deps, config.engine());
     let heartbeat = lifecycle.heartbeat("release", Duration::from_mins(1));
     lifecycle.spawn(
         "engine",

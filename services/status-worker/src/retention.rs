@@ -1,13 +1,16 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::Clock;
-use storage::{Database, partitions};
+use storage::{Database, partitions, work};
 use tokio_util::sync::CancellationToken;
 
 use crate::RetentionConfig;
 
 /// How far ahead partitions exist: a worker may be down for this long before anything is refused.
 const AHEAD: Duration = Duration::from_hours(62 * 24);
+
+/// How long it is remembered that something was in trouble, should it get into trouble again.
+const PAUSES_KEPT: Duration = Duration::from_hours(24);
 
 /// Makes partitions ahead and drops old ones; any number of replicas may.
 pub(crate) async fn run(
@@ -44,6 +47,7 @@ pub async fn maintain(
     let before = now - config.keep;
     let created = partitions::ensure_partitions(&mut connection, now + AHEAD).await?;
     partitions::drop_closed_windows(&mut connection, now).await?;
+    work::forget_pauses(&mut connection, now - PAUSES_KEPT).await?;
     // Each batch commits alone: nobody waits for a month to be deleted.
     while partitions::forget(&mut connection, before, now).await? > 0 {}
     let dropped = partitions::drop_partitions(&mut connection, before).await?;

@@ -16,8 +16,9 @@ fn main() -> ExitCode {
             let url = config.amqp.url.clone().context(
                 "LABWIRE_AMQP__URL is missing: a webhook ingest of its own needs RabbitMQ",
             )?;
-            let broker =
-                Broker::rabbitmq(RabbitConfig::new(url.expose_secret(), "webhook-ingest")?).await;
+            let rabbitmq = RabbitConfig::new(url.expose_secret(), "webhook-ingest")?
+                .publish_timeout(config.amqp.publish_timeout);
+            let broker = Broker::rabbitmq(rabbitmq).await;
             webhook_ingest::run(config, broker, lifecycle).await
         },
     )

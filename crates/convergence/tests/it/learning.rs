@@ -247,6 +247,7 @@ async fn a_send_that_is_being_made_is_left_to_its_sender() {
     let done = Finished {
         id: work_id,
         attempt: claims[0].attempt,
+        losses: 0,
         disposition: Disposition::Done,
     };
     assert_eq!(

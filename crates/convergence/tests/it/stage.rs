@@ -77,6 +77,7 @@ impl Stage {
             display_phone_number: "+91 11 5550 0000".to_owned(),
             rate_per_second: 80.0,
             burst: 10,
+            app_key: None,
         };
         insert_sender_number(&mut tx, &number, now()).await.unwrap();
         tx.commit().await.unwrap();

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use dispatch::Outcome;
-use domain::{Clock as _, Scope, SenderNumberId, WorkKind};
-use storage::work::{list_dead_letters, replay_dead_letters, resume};
+use dispatch::{FlowLimits, Outcome};
+use domain::{Backoff, Clock as _, Scope, SenderNumberId, WorkKind};
+use storage::work::{lift_pauses, list_dead_letters, replay_dead_letters, resume};
 
 use testkit::eventually;
 
@@ -10,6 +10,13 @@ use crate::{
     script::{Plan, Script, unlimited},
     stage::{LIMIT, any_flow, stage},
 };
+
+fn depends_on_scope(window: u32) -> FlowLimits {
+    FlowLimits {
+        scopes: vec![scope()],
+        ..unlimited(window)
+    }
+}
 
 fn scope() -> Scope {
     Scope::number(SenderNumberId::from_uuid(uuid::Uuid::from_u128(7)))
@@ -90,6 +97,7 @@ async fn held_work_waits_alone_until_its_scope_is_resumed() {
         Plan::Finish(if claim.attempt == 1 && claim.lane == domain::Lane::Bulk {
             Outcome::Hold {
                 scope: scope(),
+                pause: None,
                 reason: "template".to_owned(),
             }
         } else {
@@ -114,10 +122,10 @@ async fn held_work_waits_alone_until_its_scope_is_resumed() {
     engine.stop().await;
 }
 
-fn pause(after: Option<u64>) -> Outcome {
-    Outcome::PauseFlow {
+fn pause(seconds: u64) -> Outcome {
+    Outcome::Pause {
         scope: scope(),
-        after: after.map(Duration::from_secs),
+        pause: Backoff::doubling(Duration::from_secs(seconds), Duration::from_hours(1)),
         reason: "cooling".to_owned(),
     }
 }
@@ -128,12 +136,12 @@ async fn a_throttled_flow_waits_as_a_whole_and_others_do_not() {
     let (flow, other) = (any_flow(), any_flow());
     let script = Script::of(move |claim| {
         if claim.flow == flow {
-            Plan::AtGate(pause(Some(30)))
+            Plan::AtGate(pause(30))
         } else {
             Plan::Finish(Outcome::Done)
         }
     });
-    script.limit_flow(flow, unlimited(1));
+    script.limit_flow(flow, depends_on_scope(1));
     let first = stage.add(flow, 1).await[0];
     stage.clock.advance(Duration::from_secs(1));
     stage.add(flow, 2).await;
@@ -141,7 +149,7 @@ async fn a_throttled_flow_waits_as_a_whole_and_others_do_not() {
     eventually(LIMIT, async || script.acting() == 1).await;
     stage.clock.advance(Duration::from_secs(1));
     script.open_gate();
-    stage.until_count("flow_pauses", 1).await;
+    stage.until_count("pauses", 1).await;
     let others = stage.add(other, 2).await;
     stage.until_count("work", 3).await;
     assert!(others.iter().all(|id| script.acts_on(*id) == 1));
@@ -169,12 +177,13 @@ async fn of_several_pauses_the_longest_holds() {
     // In one batch, and in whatever order.
     let script = Script::of(|claim| {
         Plan::AtGate(pause(match claim.lane {
-            domain::Lane::Reply => Some(10),
-            domain::Lane::Report => Some(60),
-            domain::Lane::Bulk => Some(30),
+            domain::Lane::Reply => 10,
+            domain::Lane::Report => 60,
+            domain::Lane::Bulk => 30,
         }))
     });
     let flow = any_flow();
+    script.limit_flow(flow, depends_on_scope(3));
     let works = [
         domain::Lane::Reply,
         domain::Lane::Report,
@@ -206,25 +215,75 @@ async fn a_flow_in_trouble_waits_until_somebody_mends_it() {
     let stage = stage().await;
     let script = Script::of(|claim| {
         Plan::Finish(if claim.attempt == 1 {
-            pause(None)
+            pause(600)
         } else {
             Outcome::Done
         })
     });
+    script.limit(Some(depends_on_scope(8)));
     // Also where no tenant is known, as for events.
     let mut work = stage.new_work(any_flow());
     work.tenant_id = None;
     stage.insert(std::slice::from_ref(&work)).await;
     let engine = stage.engine(&script);
-    stage
-        .until_count("flow_pauses where until is null", 1)
-        .await;
-    stage.clock.advance(Duration::from_hours(24));
+    stage.until_count("pauses", 1).await;
+    stage.clock.advance(Duration::from_secs(599));
     engine.look().await;
     assert_eq!(script.acts().len(), 1);
     let mut tx = stage.begin().await;
     resume(&mut tx, &scope(), stage.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
     stage.until_empty().await;
+    engine.stop().await;
+}
+
+/// Until a try has gone well, the rest waits: what is broken is asked by one, not by all.
+#[tokio::test]
+async fn when_a_pause_is_over_one_of_all_flows_that_share_it_tries_and_each_vain_try_makes_it_longer()
+ {
+    let stage = stage().await;
+    let script = Script::of(|_| Plan::Finish(pause(10)));
+    script.limit(Some(depends_on_scope(8)));
+    stage.add(any_flow(), 1).await;
+    let engine = stage.engine(&script);
+    stage.until_count("pauses", 1).await;
+    stage.add(any_flow(), 3).await;
+    stage.clock.advance(Duration::from_secs(10));
+    stage.until_count("pauses where strikes = 2", 1).await;
+    engine.look().await;
+    assert_eq!(script.acts().len(), 2);
+    stage.clock.advance(Duration::from_secs(19));
+    engine.look().await;
+    assert_eq!(script.acts().len(), 2);
+    stage.clock.advance(Duration::from_secs(1));
+    stage.until_count("pauses where strikes = 3", 1).await;
+    assert_eq!(script.acts().len(), 3);
+    let proven = [(scope(), stage.clock.now() + Duration::from_secs(1))];
+    script.plan(|_| Plan::Finish(Outcome::Done));
+    let mut tx = stage.begin().await;
+    let lifted = lift_pauses(&mut tx, &proven.into(), stage.clock.now()).await;
+    assert_eq!(lifted.unwrap(), [scope()]);
+    tx.commit().await.unwrap();
+    stage.until_empty().await;
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn of_what_is_held_for_a_scope_one_tries_now_and_then() {
+    let stage = stage().await;
+    let hold = || Outcome::Hold {
+        scope: scope(),
+        pause: Some(Backoff::constant(Duration::from_mins(1))),
+        reason: "template".to_owned(),
+    };
+    let script = Script::of(move |_| Plan::Finish(hold()));
+    stage.add(any_flow(), 4).await;
+    let engine = stage.engine(&script);
+    stage.until_count("work where state = 'held'", 4).await;
+    stage.clock.advance(Duration::from_mins(1));
+    eventually(LIMIT, async || script.acts().len() == 5).await;
+    stage.until_count("work where state = 'held'", 4).await;
+    engine.look().await;
+    assert_eq!(script.acts().len(), 5);
     engine.stop().await;
 }

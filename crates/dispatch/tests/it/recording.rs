@@ -108,6 +108,7 @@ async fn who_lost_the_claim_does_not_begin_and_its_outcome_is_not_heard() {
     let done = Finished {
         id,
         attempt: 2,
+        losses: 1,
         disposition: Disposition::Done,
     };
     assert_eq!(finish(&mut tx, &[done], later).await.unwrap().len(), 1);

@@ -70,6 +70,7 @@ pub(crate) fn unlimited(window: u32) -> FlowLimits {
         rate: None,
         window,
         pair: None,
+        scopes: Vec::new(),
     }
 }
 
@@ -177,10 +178,10 @@ impl Handler for Script {
     }
 
     async fn limits(&self, flows: &[FlowId]) -> storage::Result<HashMap<FlowId, FlowLimits>> {
-        let (own, default) = (lock(&self.0.limits), *lock(&self.0.default_limits));
+        let (own, default) = (lock(&self.0.limits), lock(&self.0.default_limits).clone());
         Ok(flows
             .iter()
-            .filter_map(|flow| Some((*flow, own.get(flow).copied().or(default)?)))
+            .filter_map(|flow| Some((*flow, own.get(flow).cloned().or_else(|| default.clone())?)))
             .collect())
     }
 

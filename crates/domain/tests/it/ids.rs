@@ -96,6 +96,9 @@ fn scopes_of_one_id_are_distinct_and_read_back() {
     let scopes = [
         Scope::credential(number),
         Scope::number(number),
+        Scope::account("102290129340398"),
+        Scope::app("main"),
+        Scope::pair(FlowId::from_uuid(UUID), &[0, 255]),
         Scope::template(domain::TemplateId::from_uuid(UUID)),
         Scope::message(MessageId::from_uuid(UUID)),
     ];

@@ -37,13 +37,6 @@ fn events_are_tried_twelve_times() {
     );
 }
 
-#[test]
-fn the_wait_of_a_pair_grows_fourfold_and_stops_growing() {
-    let seconds = |failures| RetrySchedule::pair(failures).as_secs();
-    assert_eq!([0, 1, 2, 3].map(seconds), [1, 4, 16, 64]);
-    assert_eq!(seconds(u32::MAX), seconds(8));
-}
-
 #[rstest]
 #[case(0.0, 8.0)]
 #[case(0.5, 10.0)]

@@ -36,8 +36,7 @@ const HEARTBEAT: u16 = 10;
 pub struct RabbitConfig {
     uri: AMQPUri,
     connection_name: String,
-    /// For a whole publish, from the call to the last confirm.
-    pub publish_timeout: Duration,
+    publish_timeout: Duration,
 }
 
 /// The URL is not shown: it may hold a password.
@@ -55,6 +54,13 @@ impl RabbitConfig {
             connection_name: connection_name.into(),
             publish_timeout: ANSWER_TIMEOUT,
         })
+    }
+
+    /// For a whole publish, from the call to the last confirm.
+    #[must_use]
+    pub fn publish_timeout(mut self, timeout: Duration) -> Self {
+        self.publish_timeout = timeout;
+        self
     }
 }
 

@@ -184,11 +184,7 @@ async fn an_answer_that_was_cut_off_is_unknown_and_the_message_is_there() {
 
 #[tokio::test]
 async fn a_broker_that_says_nothing_is_given_up_for_a_new_connection() {
-    let impatient = |url: String| {
-        let mut config = config(&url);
-        config.publish_timeout = Duration::from_millis(300);
-        config
-    };
+    let impatient = |url: String| config(&url).publish_timeout(Duration::from_millis(300));
     let fragile = Fragile::start_with(impatient).await;
     timeout(LIMIT, fragile.broker.connected()).await.unwrap();
     eventually(LIMIT, async || {

@@ -14,8 +14,8 @@ pub use byte_size::ByteSize;
 pub use faults::{Fault, Faults};
 pub use reference::reference;
 pub use sections::{
-    AdminConfig, AmqpConfig, AttachmentsConfig, DrainConfig, HttpConfig, LogFilter, LogFormat,
-    PostgresConfig, RuntimeConfig, TelemetryConfig, VaultConfig,
+    AdminConfig, AmqpConfig, AttachmentsConfig, DrainConfig, EngineConfig, HttpConfig, LogFilter,
+    LogFormat, PostgresConfig, RuntimeConfig, TelemetryConfig, VaultConfig,
 };
 pub use source::{Source, SourceError, Unknown};
 pub use value::ConfigValue;

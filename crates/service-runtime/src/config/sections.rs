@@ -26,8 +26,20 @@ settings! {
         url: Option<SecretString> = optional,
         /// How long a publish may wait for its confirm.
         publish_timeout: Duration = "5s",
-        /// Deliveries that a consumer may hold unacknowledged.
-        prefetch: u16 = 64,
+    }
+}
+
+settings! {
+    /// How work is handed out to replicas.
+    pub struct EngineConfig in "engine" {
+        /// How long released work waits to be claimed before it is released again.
+        release_lease: Duration = "5s",
+        /// How long a replica owns its share of the work without renewing.
+        partition_lease: Duration = "15s",
+        /// How often a replica looks for work by itself, should a signal be lost.
+        poll: Duration = "1s",
+        /// How long the database may keep the engine waiting before it is asked anew.
+        store_timeout: Duration = "15s",
     }
 }
 

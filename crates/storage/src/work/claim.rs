@@ -14,6 +14,7 @@ struct Row {
     tenant_id: Option<Uuid>,
     attempt: i32,
     failures: i32,
+    losses: i32,
     begun: bool,
     traceparent: Option<String>,
     created_at: DateTime<Utc>,
@@ -34,6 +35,7 @@ impl TryFrom<Row> for Claim {
             tenant_id: row.tenant_id.map(TenantId::from_uuid),
             attempt: row.attempt,
             failures: row.failures,
+            losses: row.losses,
             begun: row.begun,
             traceparent: row.traceparent,
             created_at: row.created_at,
@@ -57,7 +59,7 @@ pub async fn claim(
             WHERE w.attempt = item.attempt AND w.state = 'released' AND w.lease_until > $3
             -- Whoever has it locked makes the hint stale: there is nothing to wait for.
             FOR UPDATE OF w SKIP LOCKED)
-        RETURNING id, kind, flow, lane, subject, tenant_id, attempt, failures, begun, traceparent, created_at
+        RETURNING id, kind, flow, lane, subject, tenant_id, attempt, failures, losses, begun, traceparent, created_at
         "#,
         &work.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>(),
         &work.iter().map(|(_, attempt)| *attempt).collect::<Vec<_>>(),
@@ -124,6 +126,9 @@ pub async fn reclaim_released(
     Ok(result.rows_affected())
 }
 
+/// How many of the abandoned one call claims at most.
+pub const ABANDONED_AT_ONCE: usize = 256;
+
 /// Claimed, lease over: the consumer died or hangs. Claims it anew for the caller, who decides what that means;
 /// `begun` tells whether the lost consumer may have acted.
 pub async fn claim_abandoned(
@@ -136,19 +141,20 @@ pub async fn claim_abandoned(
     let rows = sqlx::query_as!(
         Row,
         r#"
-        UPDATE work SET attempt = attempt + 1, lease_until = $4
+        UPDATE work SET attempt = attempt + 1, losses = losses + 1, lease_until = $4
         WHERE id IN (
             SELECT id FROM work
             WHERE kind = $1 AND partition = ANY ($2) AND state IN ('released', 'claimed') AND state = 'claimed' AND lease_until <= $3
-            LIMIT 256
+            LIMIT $5
             -- A consumer that is just recording its outcome goes first.
             FOR UPDATE SKIP LOCKED)
-        RETURNING id, kind, flow, lane, subject, tenant_id, attempt, failures, begun, traceparent, created_at
+        RETURNING id, kind, flow, lane, subject, tenant_id, attempt, failures, losses, begun, traceparent, created_at
         "#,
         kind.as_str(),
         partitions,
         now,
-        lease_until
+        lease_until,
+        ABANDONED_AT_ONCE as i64
     )
     .fetch_all(connection)
     .await?;

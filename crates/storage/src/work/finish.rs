@@ -32,6 +32,8 @@ pub enum Disposition {
 pub struct Finished {
     pub id: WorkId,
     pub attempt: i32,
+    /// Claims of it whose consumer was lost, this one counted.
+    pub losses: i32,
     pub disposition: Disposition,
 }
 
@@ -92,8 +94,8 @@ async fn done(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<
 }
 
 async fn retry(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<Place>> {
-    let (mut ids, mut attempts, mut due, mut failed, mut reasons) =
-        (vec![], vec![], vec![], vec![], vec![]);
+    let (mut ids, mut attempts, mut losses) = (vec![], vec![], vec![]);
+    let (mut due, mut failed, mut reasons) = (vec![], vec![], vec![]);
     for item in finished {
         if let Disposition::Retry {
             due_at,
@@ -104,6 +106,7 @@ async fn retry(connection: &mut Connection, finished: &[Finished]) -> Result<Vec
             let (id, attempt) = item.key();
             ids.push(id);
             attempts.push(attempt);
+            losses.push(item.losses);
             due.push(*due_at);
             failed.push(i32::from(*spends));
             reasons.push(reason.clone());
@@ -114,8 +117,10 @@ async fn retry(connection: &mut Connection, finished: &[Finished]) -> Result<Vec
     }
     let rows = sqlx::query!(
         r#"
-        UPDATE work SET state = 'waiting', lease_until = NULL, due_at = item.due_at, failures = failures + item.failed, reason = item.reason
-        FROM UNNEST($1::uuid[], $2::integer[], $3::timestamptz[], $4::integer[], $5::text[]) AS item (id, attempt, due_at, failed, reason)
+        UPDATE work SET state = 'waiting', lease_until = NULL, due_at = item.due_at, failures = failures + item.failed, losses = item.losses,
+            reason = item.reason
+        FROM UNNEST($1::uuid[], $2::integer[], $3::timestamptz[], $4::integer[], $5::text[], $6::integer[])
+             AS item (id, attempt, due_at, failed, reason, losses)
         WHERE work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
         RETURNING work.id, kind, partition
         "#,
@@ -123,7 +128,8 @@ async fn retry(connection: &mut Connection, finished: &[Finished]) -> Result<Vec
         &attempts,
         &due,
         &failed,
-        &reasons
+        &reasons,
+        &losses
     )
     .fetch_all(connection)
     .await?;

@@ -10,20 +10,22 @@ mod finish;
 mod hold;
 mod insert;
 mod ownership;
+mod pauses;
 mod release;
 
 use chrono::{DateTime, Utc};
 use domain::{FlowId, Lane, TenantId, WorkId, WorkKind};
 use uuid::Uuid;
 
-pub use claim::{begin, claim, claim_abandoned, reclaim_released};
+pub use claim::{ABANDONED_AT_ONCE, begin, claim, claim_abandoned, reclaim_released};
 pub use dead_letters::{DeadLetter, list_dead_letters, replay_dead_letters};
 pub use finish::{Disposition, Finished, cancel, finish, list_begun};
-pub use hold::{
-    FlowPause, NewFlowPause, Wait, find_wait, insert_pauses, list_pauses, lock_scope, resume,
-};
+pub use hold::{Wait, find_wait, lock_scope, resume};
 pub use insert::{NewWork, insert, signal};
 pub use ownership::{Ownership, hold_partitions, yield_partitions};
+pub use pauses::{
+    NewPause, Pause, forget_pauses, insert_pauses, lift_pauses, list_pauses, probe_held,
+};
 pub use release::{
     Candidate, FlowPermits, InFlight, WaitingFlow, list_in_flight, list_waiting_flows, pick_due,
     postpone, release,
@@ -42,6 +44,8 @@ pub struct Claim {
     pub attempt: i32,
     /// Earlier claims that failed by this work's own fault.
     pub failures: i32,
+    /// Earlier claims whose consumer was lost.
+    pub losses: i32,
     /// Whether the claim before this one may have been acted on outside.
     pub begun: bool,
     pub traceparent: Option<String>,

@@ -51,7 +51,7 @@ async fn a_batch_is_accepted_with_all_that_belongs_to_it() {
         let timeline = list_timeline(&mut tx, new.message.id).await.unwrap();
         let kinds: Vec<&str> = timeline.iter().map(|entry| &*entry.kind).collect();
         assert_eq!(kinds, ["accepted"]);
-        let wait = find_wait(&mut tx, WorkKind::Send, new.message.id.as_uuid())
+        let wait = find_wait(&mut tx, WorkKind::Send, new.message.id.as_uuid(), &[])
             .await
             .unwrap()
             .unwrap();

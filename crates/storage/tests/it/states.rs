@@ -167,6 +167,7 @@ async fn messages_expire_while_their_send_waits() {
             let held = Finished {
                 id: claim.id,
                 attempt: claim.attempt,
+                losses: 0,
                 disposition: Disposition::Hold {
                     scope: domain::Scope::message(id),
                     reason: "held".to_owned(),

@@ -138,6 +138,7 @@ pub(crate) fn sender_number(lab: Lab) -> SenderNumber {
         display_phone_number: "+91 11 5550 0000".to_owned(),
         rate_per_second: 80.0,
         burst: 10,
+        app_key: None,
     }
 }
 

@@ -111,6 +111,7 @@ impl NewLab<'_> {
             display_phone_number: whatsapp_number.to_owned(),
             rate_per_second: sender.rate_per_second,
             burst: sender.burst,
+            app_key: None,
         };
         insert_sender_number(self.connection, &number, self.now)
             .await

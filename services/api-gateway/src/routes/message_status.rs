@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use domain::{ErrorClass, FailureCause, MessageId, MessageState, WorkKind};
+use domain::{ErrorClass, FailureCause, FlowId, MessageId, MessageState, Scope, WorkKind};
 use serde::Serialize;
 use storage::{
     Connection,
-    messages::{MessageRow, TimelineEntry, find_message, find_state, list_timeline},
+    messages::{Message, MessageRow, TimelineEntry, find_message, find_state, list_timeline},
+    sender_numbers::{SenderNumber, list_sender_numbers},
     work::{Wait, find_wait},
 };
 use web::{Problem, ValidPath};
@@ -76,7 +77,7 @@ pub(super) async fn status(
     let message = message.ok_or_else(Problem::not_found)?;
     let row = find_state(&mut tx, id).await?;
     let row = row.ok_or_else(Problem::not_found)?;
-    let waiting = find_waiting(&mut tx, &row, gateway.now()).await?;
+    let waiting = find_waiting(&mut tx, &message, &row, gateway.now()).await?;
     let timeline = list_timeline(&mut tx, id).await?;
     Ok(Json(MessageStatus::new(
         row,
@@ -125,6 +126,7 @@ impl From<TimelineEntry> for Entry {
 
 async fn find_waiting(
     connection: &mut Connection,
+    message: &Message,
     row: &MessageRow,
     now: DateTime<Utc>,
 ) -> Result<Option<Waiting>, ApiError> {
@@ -134,7 +136,12 @@ async fn find_waiting(
     ) {
         return Ok(None);
     }
-    let wait = find_wait(connection, WorkKind::Send, row.message_id.as_uuid()).await?;
+    let number = list_sender_numbers(connection, &[message.sender_number_id]).await?;
+    let mut scopes: Vec<Scope> = number.iter().flat_map(SenderNumber::scopes).collect();
+    let flow = FlowId::from_uuid(message.sender_number_id.as_uuid());
+    scopes.push(Scope::pair(flow, &message.recipient_hash));
+    let work = row.message_id.as_uuid();
+    let wait = find_wait(connection, WorkKind::Send, work, &scopes).await?;
     Ok(wait.map(|wait| Waiting::new(wait, now)))
 }
 

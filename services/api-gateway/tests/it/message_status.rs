@@ -1,7 +1,9 @@
-use domain::{Clock as _, ErrorClass, FailureCause, FlowId, MessageState, SystemClock, WorkKind};
+use std::time::Duration;
+
+use domain::{Backoff, Clock as _, ErrorClass, FailureCause, MessageState, SystemClock};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use storage::work::{NewFlowPause, insert_pauses};
+use storage::work::{NewPause, insert_pauses};
 
 use crate::support::{App, Lab, body_of, report, text};
 
@@ -33,13 +35,11 @@ async fn a_paused_number_is_the_reason_why_its_messages_wait() {
     let id = app.accepted(&lab, &report()).await;
     let rows = app.database.rows("select id from sender_numbers").await;
     let number = text(&rows[0], "id").parse().unwrap();
-    let pause = NewFlowPause {
-        kind: WorkKind::Send,
-        flow: FlowId::from_uuid(number),
+    let pause = NewPause {
         scope: domain::Scope::credential(domain::SenderNumberId::from_uuid(number)),
         tenant_id: Some(lab.tenant()),
         reason: "the access token is refused".to_owned(),
-        until: None,
+        backoff: Backoff::constant(Duration::from_hours(1)),
     };
     let mut connection = app.worker.acquire().await.unwrap();
     insert_pauses(&mut connection, &[pause], SystemClock.now())

@@ -1,13 +1,15 @@
 //! What a lab can change about itself: its access token and where its callbacks go.
 
-use domain::{Clock as _, FlowId, Scope, SenderNumberId, SystemClock, WorkKind};
+use std::time::Duration;
+
+use domain::{Backoff, Clock as _, Scope, SenderNumberId, SystemClock};
 use reqwest::StatusCode;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use storage::{
     callbacks::list_endpoints,
     credentials::find_credential,
-    work::{NewFlowPause, insert_pauses},
+    work::{NewPause, insert_pauses},
 };
 
 use crate::support::{App, Lab, body_of, connect, merged, problem, registration, report, text};
@@ -33,13 +35,11 @@ async fn a_new_token_takes_the_old_ones_place_and_what_waited_for_it_goes_on() {
     app.accepted(&lab, &report()).await;
     let number = number(&app).await;
     let scope = Scope::credential(number);
-    let pause = NewFlowPause {
-        kind: WorkKind::Send,
-        flow: FlowId::from_uuid(number.as_uuid()),
+    let pause = NewPause {
         scope: scope.clone(),
         tenant_id: Some(lab.tenant()),
         reason: "the access token is refused".to_owned(),
-        until: None,
+        backoff: Backoff::constant(Duration::from_hours(1)),
     };
     let mut connection = app.worker.acquire().await.unwrap();
     insert_pauses(&mut connection, &[pause], SystemClock.now())
@@ -62,7 +62,7 @@ async fn a_new_token_takes_the_old_ones_place_and_what_waited_for_it_goes_on() {
         .open_access_token(&sealed.access_token);
     assert_eq!(token.unwrap().expose_secret(), "EAAG-a-new-token-9876");
     assert_eq!(app.count("credentials").await, 1);
-    assert_eq!(app.count("flow_pauses").await, 0);
+    assert_eq!(app.count("pauses").await, 0);
     let work = app
         .database
         .rows("select state, hold_scope, reason from work")

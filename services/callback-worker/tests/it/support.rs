@@ -172,6 +172,7 @@ impl Stage {
             tenant_id: Some(lab.tenant),
             attempt: 1,
             failures: 0,
+            losses: 0,
             begun: false,
             traceparent: Some(TRACEPARENT.to_owned()),
             created_at: self.now(),

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use dispatch::Claim;
-use domain::{
-    ErrorClass, FailureCause, RetrySchedule, Scope, SenderNumberId, TemplateId, ThrottleScope,
-};
+use domain::{Backoff, ErrorClass, FailureCause, RetrySchedule, Scope, TemplateId, ThrottleScope};
 use providers::{Classified, SendError};
+use storage::sender_numbers::SenderNumber;
 
 use crate::effect::Finding;
 
@@ -15,28 +14,84 @@ const SCHEDULE: RetrySchedule = RetrySchedule::sends();
 /// The delay when the schedule has no further one.
 const LONGEST_DELAY: Duration = Duration::from_mins(10);
 /// Senders that one message may take down before it is given up.
-const MOST_LOSSES: u32 = 5;
-/// How long a number whose account is in trouble is left alone before it is tried again.
-const ACCOUNT_PAUSE: Duration = Duration::from_mins(15);
-/// How long a throttled number is left alone when the provider does not say.
-const THROTTLE_PAUSE: Duration = Duration::from_secs(2);
+const MOST_LOSSES: i32 = 5;
+/// No pause is longer than this, unless the provider wants it so.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+/// A number's throughput is counted by the second.
+const NUMBER_PAUSE: Backoff = Backoff::doubling(Duration::from_secs(2), Duration::from_mins(1));
+/// Calls of an account or an app are counted by the hour.
+const CALLS_PAUSE: Backoff = Backoff::doubling(Duration::from_secs(5), Duration::from_mins(5));
 /// A portfolio's limit is counted over a day; asking more often than this does not help.
-const PORTFOLIO_PAUSE: Duration = Duration::from_hours(1);
-/// Claims that ended for other reasons count here, too: a recipient is left alone for 17 minutes (4^5 s) at most.
-const MAX_PAIR_ERRORS: u32 = 5;
+const PORTFOLIO_PAUSE: Backoff = Backoff::constant(Duration::from_hours(1));
+
+/// How long things are left alone at first, where the provider does not say it.
+#[derive(Debug, Clone, Copy)]
+pub struct Pauses {
+    /// Until a status would have come of a send that was refused, but perhaps taken.
+    pub echo: Duration,
+    pub credential: Duration,
+    pub account: Duration,
+    pub template: Duration,
+    /// Of all of them, and of what the provider says.
+    pub longest: Duration,
+}
+
+impl Pauses {
+    pub(crate) fn credential(&self) -> Backoff {
+        self.doubling(self.credential)
+    }
+
+    fn doubling(&self, first: Duration) -> Backoff {
+        self.bounded(Backoff::doubling(first, LONGEST_PAUSE.max(first)))
+    }
+
+    fn bounded(&self, pause: Backoff) -> Backoff {
+        Backoff {
+            first: pause.first.min(self.longest),
+            longest: pause.longest.min(self.longest),
+            ..pause
+        }
+    }
+}
 
 /// A send that was tried, or its upload.
-#[derive(Clone, Copy)]
 pub(crate) struct Tried<'a> {
     pub(crate) claim: &'a Claim,
-    pub(crate) number: SenderNumberId,
+    pub(crate) number: &'a SenderNumber,
+    pub(crate) pair: Scope,
     /// Since when its token was the number's.
     pub(crate) token: Option<DateTime<Utc>>,
     pub(crate) template: Option<TemplateId>,
+    pub(crate) pauses: Pauses,
+}
+
+impl Tried<'_> {
+    /// All that it depended on.
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
+        let mut scopes = self.number.scopes();
+        scopes.push(self.pair.clone());
+        scopes.extend(self.template.map(Scope::template));
+        scopes
+    }
+
+    /// The bucket that a throttle names. Of an app that is not ours to know, the number alone.
+    fn throttled(&self, scope: ThrottleScope) -> (Scope, Backoff) {
+        let number = Scope::number(self.number.id);
+        match scope {
+            ThrottleScope::Pair => (self.pair.clone(), Backoff::pair()),
+            ThrottleScope::Phone => (number, NUMBER_PAUSE),
+            ThrottleScope::Waba => (Scope::account(&self.number.waba_id), CALLS_PAUSE),
+            ThrottleScope::App => {
+                let app = self.number.app_key.as_deref().map(Scope::app);
+                (app.unwrap_or(number), CALLS_PAUSE)
+            }
+            ThrottleScope::Portfolio => (number, PORTFOLIO_PAUSE),
+        }
+    }
 }
 
 /// What an answer that is no yes means for the message.
-pub(crate) fn judge(tried: Tried<'_>, error: &SendError) -> Finding {
+pub(crate) fn judge(tried: &Tried<'_>, error: &SendError) -> Finding {
     match error {
         SendError::NotSent { .. } => again(tried.claim, "the provider could not be reached"),
         SendError::Ambiguous { .. } => Finding::Unconfirmed,
@@ -51,43 +106,75 @@ pub(crate) fn again(claim: &Claim, reason: &str) -> Finding {
 
 /// The sender was lost while it prepared this message: perhaps because of it, so not for ever.
 pub(crate) fn lost(claim: &Claim) -> Finding {
-    let reason = "its sender was lost before it sent anything";
-    later(claim, None, MOST_LOSSES, (None, reason))
+    if claim.losses >= MOST_LOSSES {
+        let losses = claim.losses;
+        return Finding::Poisonous {
+            cause: FailureCause {
+                code: None,
+                class: ErrorClass::Permanent,
+                detail: format!("given up: {losses} senders were lost while they prepared it"),
+            },
+        };
+    }
+    let losses = u32::try_from(claim.losses).unwrap_or(0);
+    Finding::Later {
+        after: SCHEDULE
+            .delay(losses.max(1), jitter(claim))
+            .unwrap_or(LONGEST_DELAY),
+        failed: false,
+        reason: "its sender was lost before it sent anything".to_owned(),
+        code: None,
+    }
 }
 
-fn rejected(tried: Tried<'_>, classified: &Classified, code: i64) -> Finding {
+/// What was found out about it can never be written down; nothing was sent.
+pub(crate) fn unrecordable() -> Finding {
+    let detail = "given up: its outcome could not be recorded".to_owned();
+    Finding::Poisonous {
+        cause: FailureCause {
+            code: None,
+            class: ErrorClass::Permanent,
+            detail,
+        },
+    }
+}
+
+fn rejected(tried: &Tried<'_>, classified: &Classified, code: i64) -> Finding {
     let (code, meaning) = (Some(code), classified.meaning);
     let reason = meaning.to_owned();
-    let pause = |pause| Finding::NumberPaused {
-        scope: Scope::number(tried.number),
-        after: classified.hold.unwrap_or(pause),
+    let paused = |(scope, pause)| Finding::Paused {
+        scope,
+        pause: tried
+            .pauses
+            .bounded(classified.hold.map_or(pause, Backoff::constant)),
         reason: meaning.to_owned(),
         code,
     };
     match classified.class {
         ErrorClass::Credential => Finding::CredentialRefused {
-            number: tried.number,
+            number: tried.number.id,
             token: tried.token,
+            pause: tried.pauses.credential(),
             code,
         },
-        ErrorClass::Retry => later(
-            tried.claim,
-            classified.hold,
-            classified.max_attempts.unwrap_or(u32::MAX),
-            (code, meaning),
-        ),
-        ErrorClass::Throttle(ThrottleScope::Pair) => Finding::Later {
-            after: classified.hold.unwrap_or(pair_pause(tried.claim)),
-            failed: false,
-            reason,
-            code,
-        },
-        ErrorClass::Throttle(ThrottleScope::Portfolio) => pause(PORTFOLIO_PAUSE),
-        ErrorClass::Throttle(_) => pause(THROTTLE_PAUSE),
-        ErrorClass::Account => pause(ACCOUNT_PAUSE),
+        ErrorClass::Retry => {
+            let echo = (!classified.replay_safe).then_some(tried.pauses.echo);
+            later(
+                tried.claim,
+                classified.hold.max(echo).min(Some(tried.pauses.longest)),
+                classified.max_attempts.unwrap_or(u32::MAX),
+                (code, meaning),
+            )
+        }
+        ErrorClass::Throttle(scope) => paused(tried.throttled(scope)),
+        ErrorClass::Account => {
+            let pause = tried.pauses.doubling(tried.pauses.account);
+            paused((Scope::number(tried.number.id), pause))
+        }
         ErrorClass::Template => match tried.template {
             Some(template) if classified.hold.is_some() => Finding::TemplateHeld {
                 scope: Scope::template(template),
+                pause: tried.pauses.doubling(tried.pauses.template),
                 reason,
                 code,
             },
@@ -99,10 +186,10 @@ fn rejected(tried: Tried<'_>, classified: &Classified, code: i64) -> Finding {
     }
 }
 
-/// Again by the schedule, whose last delay repeats; a failure after `max_attempts`.
+/// Again by the schedule, whose last delay repeats, and not before `at_least`; a failure after `max_attempts`.
 fn later(
     claim: &Claim,
-    hold: Option<Duration>,
+    at_least: Option<Duration>,
     max_attempts: u32,
     (code, reason): (Option<i64>, &str),
 ) -> Finding {
@@ -115,16 +202,13 @@ fn later(
     }
     let delay = SCHEDULE.delay(attempt, jitter(claim));
     Finding::Later {
-        after: hold.or(delay).unwrap_or(LONGEST_DELAY),
+        after: delay
+            .unwrap_or(LONGEST_DELAY)
+            .max(at_least.unwrap_or_default()),
         failed: true,
         reason: reason.to_owned(),
         code,
     }
-}
-
-fn pair_pause(claim: &Claim) -> Duration {
-    let earlier = u32::try_from(claim.attempt).unwrap_or(1).saturating_sub(1);
-    RetrySchedule::pair(earlier.min(MAX_PAIR_ERRORS))
 }
 
 fn failed(class: ErrorClass, code: Option<i64>, detail: String) -> Finding {

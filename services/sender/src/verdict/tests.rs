@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use domain::{
-    ErrorClass, FlowId, Lane, SenderNumberId, TemplateId, ThrottleScope, WorkId, WorkKind,
+    ErrorClass, FlowId, Lane, SenderNumberId, TemplateId, TenantId, ThrottleScope, WorkId, WorkKind,
 };
 use providers::{Classified, PublicCode};
 
@@ -19,6 +19,7 @@ fn claim(attempt: i32, failures: i32) -> Claim {
         tenant_id: None,
         attempt,
         failures,
+        losses: 0,
         begun: false,
         traceparent: None,
         created_at: at,
@@ -37,14 +38,35 @@ fn classified(class: ErrorClass, hold: Option<Duration>) -> Classified {
 }
 
 fn found(class: ErrorClass, hold: Option<Duration>, claim: &Claim) -> Finding {
+    let at = DateTime::UNIX_EPOCH;
+    let number = SenderNumber {
+        id: SenderNumberId::new_at(at),
+        tenant_id: TenantId::new_at(at),
+        phone_number_id: "1".to_owned(),
+        waba_id: "2".to_owned(),
+        display_phone_number: "+91 80 4718 2201".to_owned(),
+        rate_per_second: 80.0,
+        burst: 80,
+        app_key: None,
+    };
     let tried = Tried {
         claim,
-        number: SenderNumberId::new_at(DateTime::UNIX_EPOCH),
+        number: &number,
+        pair: Scope::pair(claim.flow, b"someone"),
         token: None,
-        template: Some(TemplateId::new_at(DateTime::UNIX_EPOCH)),
+        template: Some(TemplateId::new_at(at)),
+        pauses: PAUSES,
     };
-    rejected(tried, &classified(class, hold), 7)
+    rejected(&tried, &classified(class, hold), 7)
 }
+
+const PAUSES: Pauses = Pauses {
+    echo: Duration::from_secs(15),
+    credential: Duration::from_secs(30),
+    account: Duration::from_mins(5),
+    template: Duration::from_mins(10),
+    longest: Duration::from_hours(72),
+};
 
 #[test]
 fn jitter_stays_in_its_range_and_depends_on_the_claim_alone() {
@@ -58,7 +80,7 @@ fn jitter_stays_in_its_range_and_depends_on_the_claim_alone() {
 
 #[test]
 fn what_the_provider_says_about_waiting_comes_first() {
-    let hold = Some(Duration::from_secs(77));
+    let hold = Duration::from_secs(77);
     let classes = [
         ErrorClass::Retry,
         ErrorClass::Account,
@@ -67,9 +89,10 @@ fn what_the_provider_says_about_waiting_comes_first() {
         ErrorClass::Throttle(ThrottleScope::Portfolio),
     ];
     for class in classes {
-        match found(class, hold, &claim(1, 0)) {
-            Finding::Later { after, .. } | Finding::NumberPaused { after, .. } => {
-                assert_eq!(Some(after), hold, "{class}");
+        match found(class, Some(hold), &claim(1, 0)) {
+            Finding::Later { after, .. } => assert_eq!(after, hold, "{class}"),
+            Finding::Paused { pause, .. } => {
+                assert_eq!(pause, Backoff::constant(hold), "{class}");
             }
             other => panic!("{class}: {other:?}"),
         }
@@ -77,17 +100,29 @@ fn what_the_provider_says_about_waiting_comes_first() {
 }
 
 #[test]
-fn a_pair_limit_after_many_other_waits_does_not_cost_hours() {
-    let class = ErrorClass::Throttle(ThrottleScope::Pair);
-    let waits = [1, 2, 3, 50].map(|attempt| match found(class, None, &claim(attempt, 0)) {
-        Finding::Later {
-            after,
-            failed: false,
-            ..
-        } => after.as_secs(),
+fn each_throttle_cools_the_bucket_that_it_names() {
+    let kind = |scope| match found(ErrorClass::Throttle(scope), None, &claim(1, 0)) {
+        Finding::Paused { scope, .. } => scope.kind().to_owned(),
         other => panic!("{other:?}"),
-    });
-    assert_eq!(waits, [1, 4, 16, 1024]);
+    };
+    assert_eq!(kind(ThrottleScope::Pair), "pair");
+    assert_eq!(kind(ThrottleScope::Phone), "number");
+    assert_eq!(kind(ThrottleScope::Waba), "account");
+    // An app that is not ours to know has no bucket of its own.
+    assert_eq!(kind(ThrottleScope::App), "number");
+}
+
+#[test]
+fn no_pause_is_longer_than_the_longest() {
+    let short = Pauses {
+        longest: Duration::from_secs(3),
+        ..PAUSES
+    };
+    let portfolio = short.bounded(PORTFOLIO_PAUSE);
+    assert_eq!(
+        (portfolio.first, portfolio.longest),
+        (short.longest, short.longest)
+    );
 }
 
 #[test]
@@ -114,8 +149,14 @@ fn a_trouble_that_is_not_the_messages_is_tried_for_ever_with_the_longest_delay()
 
 #[test]
 fn a_message_that_takes_its_senders_down_is_given_up() {
-    assert!(matches!(lost(&claim(4, 3)), Finding::Later { .. }));
-    assert!(matches!(lost(&claim(5, 4)), Finding::Failed { .. }));
+    let lost_by = |losses| {
+        lost(&Claim {
+            losses,
+            ..claim(9, 0)
+        })
+    };
+    assert!(matches!(lost_by(4), Finding::Later { failed: false, .. }));
+    assert!(matches!(lost_by(5), Finding::Poisonous { .. }));
 }
 
 #[test]

@@ -58,6 +58,26 @@ async fn a_send_whose_sender_died_in_the_call_is_unconfirmed_and_not_repeated() 
     assert!(graph.sends().await.is_empty());
 }
 
+/// It may have been sent: that senders were lost while it waited says nothing about that.
+#[tokio::test]
+async fn a_send_in_doubt_does_not_fail_because_senders_were_lost() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    let (_, id) = stage.text().await;
+    leave_claimed(&stage, true).await;
+    let engine = stage.engine(graph.client()).await;
+    stage.until_state(id, "unconfirmed").await;
+    engine.finish().await;
+    leave_claimed(&stage, false).await;
+    stage.test.execute("UPDATE work SET losses = 9").await;
+
+    let engine = stage.engine(graph.client()).await;
+    stage.until_held(id).await;
+    engine.finish().await;
+
+    assert_eq!(stage.state(id).await["state"], "unconfirmed");
+    assert!(graph.sends().await.is_empty());
+}
+
 #[tokio::test]
 async fn a_repetition_whose_sender_died_in_the_call_counts() {
     let (stage, graph) = (stage().await, Graph::start().await);

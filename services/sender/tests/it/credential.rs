@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use serde_json::Value;
 use testkit::eventually;
 
 use crate::{
@@ -37,7 +36,6 @@ async fn a_refused_token_pauses_the_number_until_a_new_one_is_stored() {
     let pauses = stage.pauses().await;
     assert_eq!(pauses.len(), 1);
     assert_eq!(pauses[0]["scope"], format!("credential:{}", lab.number));
-    assert_eq!(pauses[0]["until"], Value::Null);
     let work = stage.work(id).await.unwrap();
     assert_eq!(work["failures"], 0);
     assert_eq!(
@@ -45,15 +43,35 @@ async fn a_refused_token_pauses_the_number_until_a_new_one_is_stored() {
         "waiting for a valid access token of this number"
     );
 
-    // Neither time nor another message gets past the pause.
+    // Another message does not get past the pause.
     let other = stage.accept(&lab, Draft::default()).await;
-    stage.clock.advance(Duration::from_hours(2));
+    engine.look().await;
     put_token(&stage, &lab).await;
     stage.until_state(id, "sent").await;
     stage.until_state(other, "sent").await;
     engine.finish().await;
     let (old, new) = (format!("Bearer {TOKEN}"), format!("Bearer {NEXT_TOKEN}"));
     assert_eq!(tokens(&graph).await, [old, new.clone(), new]);
+}
+
+#[tokio::test]
+async fn a_token_that_comes_back_by_itself_is_found_by_one_message() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    graph.answer_send(refusal(190));
+    graph.answer_send(refusal(190));
+    let (lab, first) = stage.text().await;
+    let engine = stage.engine(graph.client()).await;
+    stage.until_attempts(first, 1).await;
+    let second = stage.accept(&lab, Draft::default()).await;
+    stage.clock.advance(Duration::from_secs(30));
+    stage.until_attempts(first, 2).await;
+    engine.look().await;
+    assert_eq!(graph.sends().await.len(), 2);
+    stage.clock.advance(Duration::from_mins(1));
+    stage.until_state(first, "sent").await;
+    stage.until_state(second, "sent").await;
+    engine.finish().await;
+    assert!(stage.pauses().await.is_empty());
 }
 
 #[tokio::test]

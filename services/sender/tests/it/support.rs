@@ -1,6 +1,12 @@
 //! What the tests share: a lab, its reports, and an engine that sends them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use attachments::{AttachmentStore, ObjectKey};
 use bytes::Bytes;
@@ -15,7 +21,7 @@ use providers::Provider;
 use queue::Broker;
 use sealed_records::{DataKeys, ReportContent, TenantRecords};
 use secrecy::SecretString;
-use sender::{SendHandler, SendSettings};
+use sender::{Pauses, SendHandler, SendSettings};
 use serde_json::{Value, json};
 use storage::{
     Connection, Database,
@@ -26,6 +32,7 @@ use storage::{
     sender_numbers::{SenderNumber, insert_sender_number},
     templates::{Template, upsert_template},
     tenants::{Tenant, insert_tenant, insert_vendor},
+    webhook_apps::{WebhookApp, upsert_app},
     work,
 };
 use testkit::{TestDatabase, database, eventually};
@@ -37,6 +44,7 @@ use vault::KeyRing;
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) const LEASE: Duration = Duration::from_mins(1);
 pub(crate) const GRACE: Duration = Duration::from_mins(10);
+pub(crate) const ECHO: Duration = Duration::from_secs(15);
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 pub(crate) const TOKEN: &str = "EAAG-first-token";
 pub(crate) const PATIENT: &str = "Asha Rao";
@@ -100,6 +108,13 @@ pub(crate) fn settings() -> SendSettings {
         unconfirmed_grace: GRACE,
         max_resends: 2,
         pair: None,
+        pauses: Pauses {
+            echo: ECHO,
+            credential: Duration::from_secs(30),
+            account: Duration::from_mins(5),
+            template: Duration::from_mins(10),
+            longest: 72 * HOUR,
+        },
     }
 }
 
@@ -153,11 +168,19 @@ impl Stage {
             display_phone_number: "+91 80 4718 2201".to_owned(),
             rate_per_second: 100.0,
             burst: 100,
+            app_key: Some("main".to_owned()),
         };
         let mut tx = self.owner.begin().await.unwrap();
         insert_vendor(&mut tx, vendor, "a vendor", now)
             .await
             .unwrap();
+        let app = WebhookApp {
+            key: "main".to_owned(),
+            app_secret: vec![1],
+            verify_token: vec![2],
+            tenant_id: None,
+        };
+        upsert_app(&mut tx, &app, now).await.unwrap();
         insert_tenant(&mut tx, &tenant).await.unwrap();
         insert_sender_number(&mut tx, &sender_number, now)
             .await
@@ -311,12 +334,16 @@ impl Stage {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let engine = Engine::new(handler, deps, settings);
-        tasks.spawn(engine.run(stop.clone(), CancellationToken::new(), || {}));
+        let turns = Arc::new(AtomicUsize::new(0));
+        let turn = Arc::clone(&turns);
+        tasks.spawn(engine.run(stop.clone(), CancellationToken::new(), move || {
+            turn.fetch_add(1, Ordering::SeqCst);
+        }));
         let owned = "SELECT 1 FROM partition_owners WHERE kind = 'send'";
         let all = usize::try_from(domain::PARTITIONS).unwrap();
         eventually(LIMIT, async || self.test.rows(owned).await.len() == all).await;
         self.clock.advance(Duration::from_secs(1));
-        Running { stop, tasks }
+        Running { stop, tasks, turns }
     }
 
     /// The part of a message that changes.
@@ -377,7 +404,7 @@ impl Stage {
     }
 
     pub(crate) async fn pauses(&self) -> Vec<Value> {
-        self.test.rows("SELECT * FROM flow_pauses").await
+        self.test.rows("SELECT * FROM pauses ORDER BY scope").await
     }
 
     /// The lines of a message's timeline, without their instants.
@@ -397,9 +424,19 @@ impl Stage {
 pub(crate) struct Running {
     stop: CancellationToken,
     tasks: JoinSet<()>,
+    turns: Arc<AtomicUsize>,
 }
 
 impl Running {
+    /// Until the releaser has looked at least once more at all that there was before this call.
+    pub(crate) async fn look(&self) {
+        let seen = self.turns.load(Ordering::SeqCst);
+        eventually(LIMIT, async || {
+            self.turns.load(Ordering::SeqCst) >= seen + 3
+        })
+        .await;
+    }
+
     pub(crate) async fn finish(mut self) {
         self.stop.cancel();
         while let Some(result) = self.tasks.join_next().await {

@@ -107,6 +107,7 @@ impl Stage {
             display_phone_number: "+91 80 4718 2201".to_owned(),
             rate_per_second: 100.0,
             burst: 100,
+            app_key: None,
         };
         let mut tx = self.owner.begin().await.unwrap();
         insert_vendor(&mut tx, vendor, "a vendor", now)

@@ -4,8 +4,8 @@ mod rights;
 mod row_security;
 
 use domain::{
-    ApiKeyId, CredentialId, FlowId, InboundMessageId, Lane, Scope, TemplateId, TenantId, VendorId,
-    WorkId, WorkKind,
+    ApiKeyId, Backoff, CredentialId, FlowId, InboundMessageId, Lane, Scope, TemplateId, TenantId,
+    VendorId, WorkId,
 };
 use sqlx::{AssertSqlSafe, Executor as _};
 use storage::{
@@ -17,7 +17,7 @@ use storage::{
     messages::{IdempotencyKey, accept},
     templates::{Template, upsert_template},
     webhook_apps::{WebhookApp, upsert_app},
-    work::{self, Disposition, Finished, NewFlowPause},
+    work::{self, Disposition, Finished, NewPause},
 };
 
 use crate::{
@@ -157,13 +157,11 @@ async fn traffic(tx: &mut Connection, lab: Lab) {
 /// A paused flow, and work that was given up.
 async fn backlog(tx: &mut Connection, lab: Lab) {
     let flow = FlowId::from_uuid(lab.number.as_uuid());
-    let pause = NewFlowPause {
-        kind: WorkKind::Send,
-        flow,
+    let pause = NewPause {
         scope: Scope::number(lab.number),
         tenant_id: Some(lab.tenant),
         reason: "paused".to_owned(),
-        until: None,
+        backoff: Backoff::constant(seconds(60)),
     };
     work::insert_pauses(tx, &[pause], now()).await.unwrap();
     let mut given_up = new_work(flow, Lane::Bulk, now());
@@ -182,6 +180,7 @@ async fn bury(tx: &mut Connection, id: WorkId) {
     let dead = Finished {
         id,
         attempt: 1,
+        losses: 0,
         disposition: Disposition::Dead {
             reason: "given up".to_owned(),
         },

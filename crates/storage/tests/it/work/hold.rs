@@ -1,35 +1,16 @@
-use chrono::{DateTime, Utc};
-use domain::{FlowId, Lane, Scope, SenderNumberId, TemplateId, TenantId, WorkKind};
+use domain::{Backoff, Lane, Scope, SenderNumberId, TemplateId, WorkKind};
 use storage::{
-    Connection, WorkListener,
-    work::{
-        Disposition, FlowPause, NewFlowPause, find_wait, insert, insert_pauses, list_pauses,
-        lock_scope, resume,
-    },
+    WorkListener,
+    work::{Disposition, find_wait, insert, insert_pauses, list_pauses, lock_scope, resume},
 };
 use testkit::eventually;
 use tokio::time::timeout;
 
-use super::{any_flow, claimed, finish_one, new_work, row};
+use super::{claimed, finish_one, new_work, pauses::pause, row};
 use crate::support::{LIMIT, Stage, now, seconds, stage};
 
 fn number_scope() -> Scope {
     Scope::number(SenderNumberId::new_at(now()))
-}
-
-fn pause(flow: FlowId, scope: &Scope, until: Option<DateTime<Utc>>) -> NewFlowPause {
-    NewFlowPause {
-        kind: WorkKind::Send,
-        flow,
-        scope: scope.clone(),
-        tenant_id: Some(TenantId::new_at(now())),
-        reason: "paused".to_owned(),
-        until,
-    }
-}
-
-async fn in_force(tx: &mut Connection, flow: FlowId, at: DateTime<Utc>) -> Vec<FlowPause> {
-    list_pauses(tx, WorkKind::Send, &[flow], at).await.unwrap()
 }
 
 #[tokio::test]
@@ -72,8 +53,8 @@ async fn the_gateway_resumes_what_belongs_to_its_tenant() {
     let stage = stage().await;
     let (lab, other) = (stage.lab().await, stage.lab().await);
     let scope = Scope::credential(lab.number);
-    let flow = FlowId::from_uuid(lab.number.as_uuid());
-    let mut paused = pause(flow, &scope, None);
+    let flow = domain::FlowId::from_uuid(lab.number.as_uuid());
+    let mut paused = pause(&scope, Backoff::constant(seconds(60)));
     paused.tenant_id = Some(lab.tenant);
     let mut tx = stage.work().await;
     insert_pauses(&mut tx, &[paused], now()).await.unwrap();
@@ -98,65 +79,7 @@ async fn the_gateway_resumes_what_belongs_to_its_tenant() {
     tx.commit().await.unwrap();
     let mut tx = stage.work().await;
     assert_eq!(row(&mut tx, work.id).await.unwrap().state, "waiting");
-    assert_eq!(in_force(&mut tx, flow, now()).await, []);
-}
-
-#[tokio::test]
-async fn a_pause_ends_at_its_instant_and_is_forgotten() {
-    let stage = stage().await;
-    let (flow, start) = (any_flow(), now());
-    let until = start + seconds(60);
-    let mut tx = stage.work().await;
-    insert_pauses(&mut tx, &[pause(flow, &number_scope(), Some(until))], start)
-        .await
-        .unwrap();
-    let expected = FlowPause {
-        flow,
-        until: Some(until),
-    };
-    assert_eq!(
-        in_force(&mut tx, flow, until - seconds(1)).await,
-        [expected]
-    );
-    assert_eq!(in_force(&mut tx, any_flow(), start).await, []);
-    let other_kind = list_pauses(&mut tx, WorkKind::Event, &[flow], start)
-        .await
-        .unwrap();
-    assert_eq!(other_kind, []);
-    assert_eq!(in_force(&mut tx, flow, until).await, []);
-    // Forgotten: it is not in force again when a clock steps back.
-    assert_eq!(in_force(&mut tx, flow, start).await, []);
-}
-
-#[tokio::test]
-async fn a_pause_is_prolonged_and_never_shortened() {
-    let stage = stage().await;
-    let (flow, scope, start) = (any_flow(), number_scope(), now());
-    let at = |n| Some(start + seconds(n));
-    let mut tx = stage.work().await;
-    for (until, expected) in [
-        (at(60), at(60)),
-        (at(30), at(60)),
-        (at(90), at(90)),
-        (None, None),
-        (at(99), None),
-    ] {
-        insert_pauses(&mut tx, &[pause(flow, &scope, until)], start)
-            .await
-            .unwrap();
-        let expected = FlowPause {
-            flow,
-            until: expected,
-        };
-        assert_eq!(in_force(&mut tx, flow, start).await, [expected]);
-    }
-    let another = number_scope();
-    insert_pauses(&mut tx, &[pause(flow, &another, at(10))], start)
-        .await
-        .unwrap();
-    assert_eq!(in_force(&mut tx, flow, start).await.len(), 2);
-    assert_eq!(resume(&mut tx, &scope, start).await.unwrap(), 1);
-    assert_eq!(in_force(&mut tx, flow, start).await.len(), 1);
+    assert_eq!(list_pauses(&mut tx, &[scope]).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -171,23 +94,26 @@ async fn everything_that_waits_says_why() {
         reason: "the provider stumbled".to_owned(),
     };
     assert!(finish_one(&mut tx, &claim, later).await);
-    let wait = find_wait(&mut tx, WorkKind::Send, claim.subject)
+    let scope = number_scope();
+    let scopes = std::slice::from_ref(&scope);
+    let wait = find_wait(&mut tx, WorkKind::Send, claim.subject, scopes)
         .await
         .unwrap()
         .unwrap();
     assert_eq!((&*wait.state, wait.due_at), ("waiting", due_at));
     assert_eq!(wait.reason.as_deref(), Some("the provider stumbled"));
     // What keeps the whole flow keeps this work, too.
-    insert_pauses(&mut tx, &[pause(claim.flow, &number_scope(), None)], now())
+    let minute = Backoff::constant(seconds(60));
+    insert_pauses(&mut tx, &[pause(&scope, minute)], now())
         .await
         .unwrap();
-    let wait = find_wait(&mut tx, WorkKind::Send, claim.subject)
+    let wait = find_wait(&mut tx, WorkKind::Send, claim.subject, scopes)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(wait.reason.as_deref(), Some("paused"));
     assert_eq!(
-        find_wait(&mut tx, WorkKind::Event, claim.subject)
+        find_wait(&mut tx, WorkKind::Event, claim.subject, scopes)
             .await
             .unwrap(),
         None
@@ -198,10 +124,11 @@ async fn everything_that_waits_says_why() {
 #[tokio::test]
 async fn pausing_for_a_cause_and_mending_it_wait_for_each_other() {
     let stage = stage().await;
-    let (scope, flow) = (number_scope(), any_flow());
+    let scope = number_scope();
     let mut pausing = stage.work().await;
     lock_scope(&mut pausing, &scope).await.unwrap();
-    insert_pauses(&mut pausing, &[pause(flow, &scope, None)], now())
+    let minute = Backoff::constant(seconds(60));
+    insert_pauses(&mut pausing, &[pause(&scope, minute)], now())
         .await
         .unwrap();
     let mend = async {

@@ -7,6 +7,7 @@ mod hold;
 mod insert;
 mod interleaving;
 mod ownership;
+mod pauses;
 mod release;
 
 use chrono::{DateTime, Utc};
@@ -93,6 +94,7 @@ pub(crate) fn finished(claim: &Claim, disposition: Disposition) -> Finished {
     Finished {
         id: claim.id,
         attempt: claim.attempt,
+        losses: claim.losses,
         disposition,
     }
 }
