@@ -16,7 +16,8 @@ use std::{
 
 use serde_json::Value;
 
-/// Which of our crates each of them may use. Services may use every crate; `testkit` is for tests only.
+/// Which of our crates each of them may use. Services may use every crate; proofs every crate and service; `testkit` is
+/// for tests only.
 const EDGES: &[(&str, &[&str])] = &[
     ("attachments", &["vault"]),
     ("contracts", &["domain"]),
@@ -41,8 +42,10 @@ const EDGES: &[(&str, &[&str])] = &[
 const COMPOSER: &str = "labwire";
 /// Stands in for a server of somebody else's, so a test may run it.
 const SIMULATOR: &str = "meta-simulator";
+/// Judges all the others, so it uses none of them.
+const AUDITOR: &str = "auditor";
 
-/// Crates of others that only some of ours may use. Those that no third party uses are fenced in deny.toml.
+/// Crates of others that only some of our crates may use. Those that no third party uses are fenced in deny.toml.
 const FENCES: &[(&str, &[&str])] = &[
     ("anyhow", &["service-runtime"]),
     ("axum", &["service-runtime", "testkit", "web"]),
@@ -110,9 +113,17 @@ const FORBIDDEN: &[(&str, Scope, &str)] = &[
 
 const NOTES: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME")];
 
+/// The top-level folder that a package lies in.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Crates,
+    Services,
+    Proofs,
+}
+
 struct Package {
     name: String,
-    is_service: bool,
+    place: Place,
     /// Name, and whether it is for tests only.
     dependencies: Vec<(String, bool)>,
 }
@@ -143,12 +154,16 @@ fn packages() -> Vec<Package> {
 
 fn package(json: &Value) -> Package {
     let dependencies = json["dependencies"].as_array().unwrap().iter();
+    let manifest = Path::new(json["manifest_path"].as_str().unwrap());
+    let folder = manifest.strip_prefix(root()).unwrap().iter().next();
     Package {
         name: json["name"].as_str().unwrap().to_owned(),
-        is_service: json["manifest_path"]
-            .as_str()
-            .unwrap()
-            .contains("/services/"),
+        place: match folder.and_then(|it| it.to_str()) {
+            Some("crates") => Place::Crates,
+            Some("services") => Place::Services,
+            Some("proofs") => Place::Proofs,
+            _ => panic!("{} is in no known folder", manifest.display()),
+        },
         dependencies: dependencies
             .map(|it| (it["name"].as_str().unwrap().to_owned(), it["kind"] == "dev"))
             .collect(),
@@ -174,7 +189,9 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 fn rust_files() -> Vec<PathBuf> {
-    let found = [files("crates", "rs"), files("services", "rs")].concat();
+    let found = ["crates", "services", "proofs"]
+        .map(|folder| files(folder, "rs"))
+        .concat();
     assert!(
         found.len() > packages().len(),
         "the search for source files is broken"
@@ -197,20 +214,25 @@ fn assert_none(offences: &[String]) {
 }
 
 fn may_use(package: &Package, dependency: &str, in_tests: bool, packages: &[Package]) -> bool {
+    let is_service = package.place == Place::Services;
+    let is_free_proof = package.place == Place::Proofs && package.name != AUDITOR;
     if dependency == "testkit" {
-        return in_tests;
+        return in_tests || is_free_proof;
     }
-    if packages
-        .iter()
-        .any(|it| it.is_service && it.name == dependency)
-    {
-        return package.name == COMPOSER
-            || (in_tests && dependency == SIMULATOR && package.is_service);
+    match packages.iter().find(|it| it.name == dependency) {
+        // Nothing leans on what proves it; even another proof runs the program.
+        Some(used) if used.place == Place::Proofs => false,
+        _ if package.place == Place::Proofs => is_free_proof,
+        Some(used) if used.place == Place::Services => {
+            package.name == COMPOSER || (in_tests && dependency == SIMULATOR && is_service)
+        }
+        _ => {
+            is_service
+                || EDGES
+                    .iter()
+                    .any(|(name, uses)| *name == package.name && uses.contains(&dependency))
+        }
     }
-    package.is_service
-        || EDGES
-            .iter()
-            .any(|(name, uses)| *name == package.name && uses.contains(&dependency))
 }
 
 #[test]
@@ -231,20 +253,21 @@ fn our_crates_use_each_other_only_along_the_edges() {
 #[test]
 fn the_tables_of_this_test_name_what_there_is() {
     let packages = packages();
-    let names = |services: bool| -> Vec<&str> {
+    let names = |place: Place| -> Vec<&str> {
         let mut names: Vec<&str> = packages
             .iter()
-            .filter(|it| it.is_service == services)
+            .filter(|it| it.place == place)
             .map(|it| &*it.name)
             .collect();
         names.sort_unstable();
         names
     };
     assert_eq!(
-        names(false),
+        names(Place::Crates),
         EDGES.iter().map(|(name, _)| *name).collect::<Vec<_>>()
     );
-    assert_eq!(names(true), SERVICES);
+    assert_eq!(names(Place::Services), SERVICES);
+    assert!(names(Place::Proofs).contains(&AUDITOR));
 }
 
 #[test]
@@ -255,7 +278,7 @@ fn crates_of_others_stay_behind_their_fences() {
             let fenced = |(name, users): &(&str, &[&str])| {
                 name == dependency
                     && !in_tests
-                    && !package.is_service
+                    && package.place == Place::Crates
                     && !users.contains(&&*package.name)
             };
             let absent = |(ours, theirs): &(&[&str], &[&str])| {
@@ -287,7 +310,7 @@ fn the_architecture_names_every_crate_and_service() {
 fn the_architecture_names_no_path_that_is_not_there() {
     let text = read(Path::new("docs/ARCHITECTURE.md"));
     let paths = text.split('`').skip(1).step_by(2).filter(|it| {
-        ["crates/", "services/", "docs/"]
+        ["crates/", "services/", "proofs/", "docs/"]
             .iter()
             .any(|top| it.starts_with(top))
     });
