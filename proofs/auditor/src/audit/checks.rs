@@ -17,7 +17,7 @@ pub(super) fn lost(case: &Case<'_>) -> Option<String> {
         ));
     }
     let Some(row) = case.row else {
-        return Some("it was acknowledged and is not in the database".to_owned());
+        return Some("it is not in the database".to_owned());
     };
     if !row.has_content {
         return Some("the database has its state, but not its content".to_owned());
@@ -86,7 +86,7 @@ fn astray(case: &Case<'_>, send: &Send) -> Option<String> {
 
 pub(super) fn unresolved(case: &Case<'_>) -> Option<String> {
     let state = case.state()?;
-    if matches!(state, State::Queued | State::Unconfirmed) {
+    if state.is_open() {
         return Some(format!("it is still {state}"));
     }
     if let Some(told) = Evidence::of(case).and_then(|it| it.goes_beyond(state)) {
@@ -113,8 +113,7 @@ pub(super) fn wrong_state(case: &Case<'_>) -> Option<String> {
             unexpected(case, state)
         };
     };
-    let is_open = matches!(state, State::Queued | State::Unconfirmed);
-    if is_open || evidence.goes_beyond(state).is_some() {
+    if state.is_open() || evidence.goes_beyond(state).is_some() {
         return None;
     }
     if !evidence.allows(state) {
@@ -132,23 +131,22 @@ fn has_cause(row: &MessageRow) -> bool {
 }
 
 fn unexpected(case: &Case<'_>, state: State) -> Option<String> {
-    let is_expected = match (case.posted.expect, state) {
-        (Expectation::Any, _) | (_, State::Queued | State::Unconfirmed) => true,
-        (Expectation::Delivered, state) => matches!(state, State::Delivered | State::Read),
-        (Expectation::Failed, state) => state == State::Failed,
-    };
     let expected = case.posted.expect;
-    (!is_expected).then(|| format!("it is {state}, and {expected} was expected"))
+    let is_expected = match expected {
+        Expectation::Any => true,
+        Expectation::Delivered => matches!(state, State::Delivered | State::Read),
+        Expectation::Failed => state == State::Failed,
+    };
+    (!is_expected && !state.is_open())
+        .then(|| format!("it is {state}, and {expected} was expected"))
 }
 
 pub(super) fn callbacks_missing(case: &Case<'_>) -> Option<String> {
     let state = case.state()?;
-    let is_open = matches!(state, State::Queued | State::Unconfirmed);
-    let is_told = case
-        .callbacks
-        .iter()
-        .any(|it| it.state.as_deref() == Some(state.as_str()));
-    if !is_open && !is_told {
+    let mut callbacks = case.callbacks.iter();
+    let is_told = callbacks
+        .any(|it| it.lab_id == case.lab.lab_id && it.state.as_deref() == Some(state.as_str()));
+    if !state.is_open() && !is_told {
         return Some(format!("the LIMS was not told that it is {state}"));
     }
     case.deliveries

@@ -112,6 +112,11 @@ impl State {
         Self::Cancelled,
     ];
 
+    /// Whether it is still to be found out what becomes of the message.
+    pub(crate) const fn is_open(self) -> bool {
+        matches!(self, Self::Queued | Self::Unconfirmed)
+    }
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",

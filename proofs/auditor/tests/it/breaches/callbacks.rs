@@ -66,6 +66,19 @@ fn a_callback_to_another_lab_is_wrong() {
 }
 
 #[test]
+fn telling_another_lab_tells_the_lab_nothing() {
+    let mut scene = Scene::new();
+    let message = scene.read(PARKS);
+    scene.unsay(message, State::Read);
+    let told = post(noon(), "cbd_1", body(RESENDS, message, "read"));
+    scene.ledgers.callbacks.push(told);
+    scene.assert_breaches(&[
+        (Kind::CallbacksMissing, message),
+        (Kind::CallbacksWrong, message),
+    ]);
+}
+
+#[test]
 fn a_callback_about_an_unknown_message_is_wrong() {
     let mut scene = Scene::new();
     let unknown = auditor::MessageId(Uuid::now_v7());
