@@ -129,12 +129,17 @@ async fn a_plan_that_contradicts_itself_is_refused() {
         ),
         (
             r#""name":"broker stopped""#,
-            r#""name":"other","episodes":0},{"episodes":1,"name":"other""#,
-            "the fault other counts 0 episodes",
+            r#""name":"another""#,
+            "the fault another counts 1 episodes, but 0 are listed",
         ),
         (
-            "10:00:00Z\",\"ended_at",
-            "10:02:00Z\",\"ended_at",
+            r#"{"episodes":1,"name":"broker stopped"}"#,
+            "",
+            "an episode of an unnamed fault, broker stopped",
+        ),
+        (
+            r#""ended_at":"2026-11-21T10:01:00Z""#,
+            r#""ended_at":"2026-11-21T09:59:59Z""#,
             "an episode of broker stopped ends before it begins",
         ),
     ];
