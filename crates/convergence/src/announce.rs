@@ -59,28 +59,26 @@ pub async fn announce_inbound(
 
 fn update(row: &MessageRow) -> MessageUpdate {
     let state = row.state();
+    let failed = row.delivery.failed();
     let occurred_at = match state {
         MessageState::Read => row.delivery.read_at,
         MessageState::Delivered => row.delivery.delivered_at,
         MessageState::Sent => row.delivery.sent_at,
-        MessageState::Failed => row.delivery.failed_at,
+        MessageState::Failed => failed.map(|(at, _)| at),
         _ => None,
     };
-    let failure = row
-        .delivery
-        .failure
-        .as_ref()
-        .filter(|_| state == MessageState::Failed);
     MessageUpdate {
         lab_id: row.tenant_id,
         message_id: row.message_id,
         state,
         occurred_at: occurred_at.unwrap_or(row.updated_at),
-        error: failure.map(|cause| CallbackError {
-            code: public_code(cause.class, cause.code).to_owned(),
-            provider_code: cause.code,
-            class: cause.class,
-        }),
+        error: failed
+            .and_then(|(_, cause)| cause)
+            .map(|cause| CallbackError {
+                code: public_code(cause.class, cause.code).to_owned(),
+                provider_code: cause.code,
+                class: cause.class,
+            }),
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::{MessageId, MessageState, StatusReport, TenantId, WorkKind};
+use domain::{GivenUp, MessageId, MessageState, StatusReport, TenantId, WorkKind};
 use storage::{
     Connection, Result,
     messages::{MessageRow, NewTimelineEntry, insert_timeline, lock_states, update_states},
@@ -23,9 +23,17 @@ pub struct Learned {
     pub reported_wamid: Option<String>,
     /// What holds as long as there is no evidence: replaces what held before.
     pub base: Option<MessageState>,
+    pub verdict: Option<Verdict>,
     pub attempted: bool,
     pub resent: bool,
     pub entries: Vec<Entry>,
+}
+
+/// What we ourselves say of a message, beside all evidence: replaces what we said before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    GivenUp(GivenUp),
+    TakenBack,
 }
 
 /// A line of the message's timeline: ids, codes and counts, never patient data.
@@ -52,6 +60,7 @@ impl Learned {
             wamid: None,
             reported_wamid: None,
             base: None,
+            verdict: None,
             attempted: false,
             resent: false,
             entries: Vec::new(),
@@ -115,6 +124,14 @@ fn apply(mut row: MessageRow, item: Learned, now: DateTime<Utc>) -> MessageRow {
         }
         row.delivery.base = base;
     }
+    match item.verdict {
+        Some(Verdict::GivenUp(given_up)) => row.delivery.given_up = Some(given_up),
+        Some(Verdict::TakenBack) => row.delivery.given_up = None,
+        None => {}
+    }
+    if is_proven(row.state()) {
+        row.unconfirmed_at = None;
+    }
     // The latest send names the message from now on; an earlier one is still found by the id of ours that it echoes.
     row.wamid = item.wamid.or(row.wamid).or(item.reported_wamid);
     row.attempts += i32::from(item.attempted);
@@ -123,12 +140,19 @@ fn apply(mut row: MessageRow, item: Learned, now: DateTime<Utc>) -> MessageRow {
     row
 }
 
+/// That it was sent is beyond doubt.
+fn is_proven(state: MessageState) -> bool {
+    matches!(
+        state,
+        MessageState::Sent | MessageState::Delivered | MessageState::Read
+    )
+}
+
 /// Once its fate is known, nothing must send a message any more.
 async fn settle(connection: &mut Connection, changes: &[Changed]) -> Result<()> {
-    let is_open = |state| matches!(state, MessageState::Queued | MessageState::Unconfirmed);
     let settled: Vec<_> = changes
         .iter()
-        .filter(|change| change.row.state() != change.before && !is_open(change.row.state()))
+        .filter(|change| change.row.state() != change.before && !change.row.state().is_open())
         .map(|change| change.row.message_id.as_uuid())
         .collect();
     work::cancel(connection, WorkKind::Send, &settled).await?;

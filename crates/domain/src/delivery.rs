@@ -38,6 +38,11 @@ impl MessageState {
             Self::Read | Self::Failed | Self::Expired | Self::Cancelled
         )
     }
+
+    /// Whether its send is still to be made, or to be heard of.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Queued | Self::Unconfirmed)
+    }
 }
 
 /// What a provider can report about a message.
@@ -64,6 +69,13 @@ pub struct FailureCause {
     pub detail: String,
 }
 
+/// Our own end to a message that we cannot send. No evidence of anything: it can be taken back, and any report disproves it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GivenUp {
+    pub at: DateTime<Utc>,
+    pub cause: FailureCause,
+}
+
 /// One status of one message, as reported by the provider or learned from its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StatusReport {
@@ -78,6 +90,8 @@ pub struct StatusReport {
 pub struct Delivery {
     /// What holds without evidence: queued, unconfirmed, expired or cancelled.
     pub base: MessageState,
+    /// Ends what holds without evidence.
+    pub given_up: Option<GivenUp>,
     pub sent_at: Option<DateTime<Utc>>,
     pub delivered_at: Option<DateTime<Utc>>,
     pub read_at: Option<DateTime<Utc>>,
@@ -91,6 +105,7 @@ impl Delivery {
     pub const fn queued() -> Self {
         Self {
             base: MessageState::Queued,
+            given_up: None,
             sent_at: None,
             delivered_at: None,
             read_at: None,
@@ -109,9 +124,21 @@ impl Delivery {
             MessageState::Failed
         } else if self.sent_at.is_some() {
             MessageState::Sent
+        } else if self.given_up.is_some() {
+            MessageState::Failed
         } else {
             self.base
         }
+    }
+
+    /// Since when it has failed, and why, if that is its state.
+    pub fn failed(&self) -> Option<(DateTime<Utc>, Option<&FailureCause>)> {
+        if self.state() != MessageState::Failed {
+            return None;
+        }
+        let reported = self.failed_at.map(|at| (at, self.failure.as_ref()));
+        let given_up = || self.given_up.as_ref();
+        reported.or_else(|| given_up().map(|given_up| (given_up.at, Some(&given_up.cause))))
     }
 
     #[must_use]
@@ -128,6 +155,7 @@ impl Delivery {
         );
         Self {
             base: self.base.max(other.base),
+            given_up: [self.given_up, other.given_up].into_iter().flatten().min(),
             sent_at: earliest(self.sent_at, other.sent_at),
             delivered_at: earliest(self.delivered_at, other.delivered_at),
             read_at: earliest(self.read_at, other.read_at),

@@ -5,6 +5,7 @@
 mod text_form;
 
 mod clock;
+mod decision;
 mod delivery;
 mod error_class;
 mod ids;
@@ -16,7 +17,8 @@ mod token_bucket;
 mod work;
 
 pub use clock::{Clock, MockClock, SystemClock};
-pub use delivery::{Delivery, FailureCause, MessageState, ReportedStatus, StatusReport};
+pub use decision::{Decider, Decision, DiscardReason, InvalidReason, InvalidWamid, Wamid};
+pub use delivery::{Delivery, FailureCause, GivenUp, MessageState, ReportedStatus, StatusReport};
 pub use error_class::{ErrorClass, ThrottleScope};
 pub use ids::{
     ApiKeyId, AttachmentId, CallbackDeliveryId, CallbackEndpointId, CredentialId, EventId, FlowId,

@@ -47,6 +47,13 @@ pub struct Attempt {
     pub delivered_at: Option<DateTime<Utc>>,
 }
 
+/// What the last attempt at a callback came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastAttempt {
+    pub status: Option<i32>,
+    pub error: Option<String>,
+}
+
 /// Makes this the tenant's endpoint; any other one is disabled.
 pub async fn set_endpoint(
     connection: &mut Connection,
@@ -160,6 +167,20 @@ pub async fn find_delivery(
             endpoint,
         }
     }))
+}
+
+/// `None` if the callback is no longer stored.
+pub async fn find_last_attempt(
+    connection: &mut Connection,
+    id: CallbackDeliveryId,
+) -> Result<Option<LastAttempt>> {
+    Ok(sqlx::query_as!(
+        LastAttempt,
+        "SELECT last_status AS status, last_error AS error FROM callback_deliveries WHERE id = $1",
+        id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await?)
 }
 
 pub async fn record_attempts(connection: &mut Connection, attempts: &[Attempt]) -> Result<()> {

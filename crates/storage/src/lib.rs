@@ -7,6 +7,7 @@ pub mod callbacks;
 mod clock;
 pub mod credentials;
 mod database;
+pub mod decisions;
 mod error;
 pub mod events;
 mod group_commit;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use domain::{ApiKeyId, TenantId, VendorId};
+use domain::{ApiKeyId, Decider, TenantId, VendorId};
 use http::StatusCode;
 use secrecy::ExposeSecret as _;
 use storage::api_keys::{ApiKeyRecord, find_api_key};
@@ -17,9 +17,15 @@ const NOBODY: ApiKeyHash = ApiKeyHash::from_bytes([0; 32]);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LabKey {
     pub(crate) lab: TenantId,
+    id: ApiKeyId,
 }
 
 impl LabKey {
+    /// Who decides what is decided with this key.
+    pub(crate) fn decider(self) -> Decider {
+        Decider::Key(self.id)
+    }
+
     /// A lab asks about itself only; that another one exists is not told.
     pub(crate) fn must_be(self, lab: TenantId) -> Result<(), Problem> {
         if self.lab == lab {
@@ -43,8 +49,9 @@ impl FromRequestParts<Arc<Gateway>> for LabKey {
         parts: &mut Parts,
         gateway: &Arc<Gateway>,
     ) -> Result<Self, ApiError> {
-        match authenticate(parts, gateway).await?.tenant_id {
-            Some(lab) => Ok(Self { lab }),
+        let (id, record) = authenticate(parts, gateway).await?;
+        match record.tenant_id {
+            Some(lab) => Ok(Self { lab, id }),
             None => Err(forbidden("this is a vendor's API key; a lab's is needed here").into()),
         }
     }
@@ -57,7 +64,7 @@ impl FromRequestParts<Arc<Gateway>> for VendorKey {
         parts: &mut Parts,
         gateway: &Arc<Gateway>,
     ) -> Result<Self, ApiError> {
-        let record = authenticate(parts, gateway).await?;
+        let (_, record) = authenticate(parts, gateway).await?;
         match record.tenant_id {
             None => Ok(Self {
                 vendor: record.vendor_id,
@@ -67,7 +74,10 @@ impl FromRequestParts<Arc<Gateway>> for VendorKey {
     }
 }
 
-async fn authenticate(parts: &mut Parts, gateway: &Gateway) -> Result<ApiKeyRecord, ApiError> {
+async fn authenticate(
+    parts: &mut Parts,
+    gateway: &Gateway,
+) -> Result<(ApiKeyId, ApiKeyRecord), ApiError> {
     let BearerToken(token) = BearerToken::from_request_parts(parts, gateway).await?;
     let presented = ApiKey::parse(token.expose_secret()).map_err(|_| Problem::unauthorized())?;
     let id = ApiKeyId::from_uuid(presented.id);
@@ -75,7 +85,7 @@ async fn authenticate(parts: &mut Parts, gateway: &Gateway) -> Result<ApiKeyReco
     let stored = record.as_ref().and_then(hash).unwrap_or(NOBODY);
     let matches = presented.matches(&stored);
     match record {
-        Some(record) if matches && !record.revoked => Ok(record),
+        Some(record) if matches && !record.revoked => Ok((id, record)),
         _ => Err(Problem::unauthorized().into()),
     }
 }

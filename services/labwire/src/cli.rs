@@ -1,8 +1,20 @@
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
-use crate::{all, demo, operator};
+use service_runtime::config::Settings;
+
+use crate::{
+    all, demo,
+    operator::{
+        self, DatabaseConfig,
+        dead_letters::{self, DeadLetters},
+        unconfirmed::{self, Unconfirmed},
+    },
+};
 
 /// Lab and hospital reports to patients over WhatsApp.
 #[derive(Parser)]
@@ -25,6 +37,12 @@ enum Command {
     AddVendor(operator::AddVendor),
     /// Add an app whose webhooks arrive at /webhooks/meta/<KEY>, or replace its secrets.
     AddApp(operator::AddApp),
+    /// Look after work that was given up.
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
+    /// Look after messages of which nobody knows whether they were sent.
+    #[command(subcommand)]
+    Unconfirmed(Unconfirmed),
     /// Print new keys of data at rest, as settings.
     GenerateKeys,
     /// Show the main job from start to finish, against the simulator, in a database of its own.
@@ -39,35 +57,40 @@ pub fn main() -> ExitCode {
     let file = cli.config.as_deref();
     match cli.command {
         Command::All => service_runtime::start("labwire", file, all::run),
-        Command::Migrate => service_runtime::start(
-            "labwire",
-            file,
-            |config: operator::Config, lifecycle| async move {
-                operator::migrate(&config).await?;
-                lifecycle.stop();
-                Ok(())
-            },
-        ),
-        Command::AddVendor(vendor) => service_runtime::start(
-            "labwire",
-            file,
-            |config: operator::Config, lifecycle| async move {
-                operator::add_vendor(&config, &vendor).await?;
-                lifecycle.stop();
-                Ok(())
-            },
-        ),
-        Command::AddApp(app) => service_runtime::start(
-            "labwire",
-            file,
-            |config: operator::Config, lifecycle| async move {
-                operator::add_app(&config, &app).await?;
-                lifecycle.stop();
-                Ok(())
-            },
-        ),
+        Command::Migrate => once(file, |config: operator::Config| async move {
+            operator::migrate(&config).await
+        }),
+        Command::AddVendor(vendor) => once(file, |config: operator::Config| async move {
+            operator::add_vendor(&config, &vendor).await
+        }),
+        Command::AddApp(app) => once(file, |config: operator::Config| async move {
+            operator::add_app(&config, &app).await
+        }),
+        Command::DeadLetters(command) => once(file, |config: DatabaseConfig| async move {
+            dead_letters::run(&config, command).await
+        }),
+        Command::Unconfirmed(command) => once(file, |config: DatabaseConfig| async move {
+            unconfirmed::run(&config, command).await
+        }),
         Command::GenerateKeys => operator::generate_keys(),
         Command::Demo(options) => demo::main(&options),
         Command::Settings => operator::print_settings(),
     }
+}
+
+/// A command that does one thing and ends.
+fn once<C, F, Fut>(file: Option<&Path>, run: F) -> ExitCode
+where
+    C: Settings,
+    F: FnOnce(C) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    service_runtime::start("labwire", file, |config: C, lifecycle| {
+        let done = run(config);
+        async move {
+            done.await?;
+            lifecycle.stop();
+            Ok(())
+        }
+    })
 }

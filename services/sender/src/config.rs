@@ -45,6 +45,8 @@ settings! {
         pair_burst: u32 = 10,
         /// How often messages past their lifetime are looked for.
         expiry_interval: Duration = "30s",
+        /// How often it is counted what is in doubt, given up and decided, for the metrics.
+        watch_interval: Duration = "15s",
     }
 }
 

@@ -1,20 +1,22 @@
 use std::{borrow::Cow, time::Duration};
 
 use chrono::{DateTime, Utc};
-use convergence::{Entry, Learned};
+use convergence::{Entry, Learned, Verdict};
 use dispatch::{Claim, Outcome};
 use domain::{
-    Backoff, FailureCause, MessageId, MessageState, ReportedStatus, Scope, SenderNumberId,
+    Backoff, FailureCause, GivenUp, MessageId, MessageState, ReportedStatus, Scope, SenderNumberId,
     StatusReport,
 };
 use serde_json::json;
+
+use crate::doubt::Resend;
 
 /// What acting on a send found out. Not to be shown: a wamid contains the patient's number.
 #[derive(Clone)]
 pub struct Effect {
     pub(crate) finding: Finding,
     /// Whether it was to repeat a send in doubt; `None` if the one who knew it is lost.
-    pub(crate) resend: Option<bool>,
+    pub(crate) resend: Option<Resend>,
     /// When it was found out: statuses are compared by this, not by when it was written down.
     pub(crate) at: DateTime<Utc>,
 }
@@ -104,7 +106,7 @@ impl Effect {
     }
 
     /// What the message's record learns of it.
-    pub(crate) fn learned(&self, claim: &Claim, resend: bool) -> Learned {
+    pub(crate) fn learned(&self, claim: &Claim, resend: Resend) -> Learned {
         let mut learned = Learned::about(MessageId::from_uuid(claim.subject));
         let report = |status, cause| StatusReport {
             status,
@@ -117,7 +119,7 @@ impl Effect {
             detail,
         };
         let note = |detail| line("attempt", detail);
-        let attempt = claim.attempt;
+        let (attempt, resend) = (claim.attempt, resend != Resend::No);
         match &self.finding {
             Finding::Settled | Finding::ClaimLost | Finding::StillUnconfirmed { .. } => {
                 return learned;
@@ -143,13 +145,16 @@ impl Effect {
                 let detail = json!({ "reason": PARKED_REASON });
                 learned.entries.push(line("held", detail));
             }
-            Finding::Failed { cause } | Finding::Poisonous { cause } => {
+            Finding::Failed { cause } => {
                 learned
                     .reports
                     .push(report(ReportedStatus::Failed, Some(cause.clone())));
-                learned.entries.push(note(json!({
-                    "attempt": attempt, "result": "failed", "code": cause.code, "class": cause.class.as_str(),
-                })));
+                learned.entries.push(note(failed(attempt, cause)));
+            }
+            Finding::Poisonous { cause } => {
+                let (at, cause) = (self.at, cause.clone());
+                learned.entries.push(note(failed(attempt, &cause)));
+                learned.verdict = Some(Verdict::GivenUp(GivenUp { at, cause }));
             }
             Finding::Expired => {
                 learned.base = Some(MessageState::Expired);
@@ -172,6 +177,14 @@ impl Effect {
                 Finding::Accepted { .. } | Finding::Unconfirmed
             );
         learned
+    }
+
+    fn entry(&self, kind: &'static str, detail: serde_json::Value) -> Entry {
+        Entry {
+            at: self.at,
+            kind,
+            detail,
+        }
     }
 
     /// What becomes of the work.
@@ -242,6 +255,10 @@ impl Effect {
             },
         }
     }
+}
+
+fn failed(attempt: i32, cause: &FailureCause) -> serde_json::Value {
+    json!({ "attempt": attempt, "result": "failed", "code": cause.code, "class": cause.class.as_str() })
 }
 
 fn not_sent(attempt: i32, code: Option<i64>, reason: &str) -> serde_json::Value {

@@ -27,6 +27,7 @@ use crate::{
     accounts::{Account, Accounts},
     compose::{Composition, compose},
     config::SenderConfig,
+    doubt::{self, Resend},
     effect::{Effect, Finding, Proof, early_status},
     media::Media,
     metrics,
@@ -108,14 +109,14 @@ type RefusedToken = (SenderNumberId, Option<DateTime<Utc>>);
 pub(crate) type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
 impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
-    async fn find(&self, claim: &Claim, begin: Begin<'_>) -> Result<(Finding, bool), Trouble> {
+    async fn find(&self, claim: &Claim, begin: Begin<'_>) -> Result<(Finding, Resend), Trouble> {
         let Some(job) = self.load(MessageId::from_uuid(claim.subject)).await? else {
-            return Ok((Finding::Settled, false));
+            return Ok((Finding::Settled, Resend::No));
         };
         if let Some(finding) = self.settled(&job) {
-            return Ok((finding, false));
+            return Ok((finding, Resend::No));
         }
-        let resend = job.row.state() == MessageState::Unconfirmed;
+        let resend = Resend::of(&job.row);
         Ok((self.send(&job, claim, begin).await?, resend))
     }
 
@@ -159,8 +160,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
 
     /// A send whose answer was never seen: never repeated before its time, and then only if the tenant wants it so.
     fn in_doubt(&self, job: &Job, now: DateTime<Utc>) -> Option<Finding> {
-        let since = job.row.unconfirmed_at.unwrap_or(job.row.updated_at);
-        let heard_by = since + self.settings.unconfirmed_grace;
+        let heard_by = doubt::since(&job.row) + self.settings.unconfirmed_grace;
         if let Ok(left) = (heard_by - now).to_std()
             && !left.is_zero()
         {
@@ -215,6 +215,11 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
         };
         if begin.begin().await.is_err() {
             return Ok(Finding::ClaimLost);
+        }
+        if Resend::of(&job.row) != Resend::No
+            && doubt::is_over(&self.deps.database, job.message.id).await?
+        {
+            return Ok(Finding::Settled);
         }
         let tried_at = self.deps.clock.now();
         Ok(match self.provider.send(&sender, &message).await {
@@ -313,7 +318,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
                     "could not prepare a send"
                 );
                 let reason = "an internal error kept it from being sent";
-                (again(claim, reason), false)
+                (again(claim, reason), Resend::No)
             }
         };
         Effect {
@@ -345,18 +350,23 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
         let mut learned = Vec::with_capacity(effects.len());
         let mut judged = Vec::with_capacity(effects.len());
         for (claim, effect) in effects {
-            let resend = is_resend(connection, claim, effect).await?;
-            let effect = if resend {
-                effect.in_doubt()
-            } else {
-                Cow::Borrowed(effect)
+            let resend = match effect.resend {
+                Some(resend) => resend,
+                None => Resend::of_lost(connection, claim).await?,
             };
-            learned.push(effect.learned(claim, resend));
+            let effect = match resend {
+                Resend::Policy => effect.in_doubt(),
+                Resend::No | Resend::Decision => Cow::Borrowed(effect),
+            };
+            let item = effect.learned(claim, resend);
+            if item.resent {
+                metrics::resend(resend);
+            }
+            learned.push(item);
             judged.push((claim, effect));
         }
         join_early_statuses(connection, &mut learned).await?;
-        metrics::resends(learned.iter().filter(|item| item.resent).count());
-        learn(connection, learned, now).await?;
+        let settled = doubt::settled(&learn(connection, learned, now).await?);
         work::lift_pauses(connection, &proven(effects), now).await?;
         let replaced = replaced_tokens(connection, effects).await?;
         Ok(judged
@@ -371,7 +381,10 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
                         reason: "the access token was replaced meanwhile".to_owned(),
                     }
                 }
-                _ => effect.outcome(claim, self.settings.unconfirmed_grace),
+                _ => {
+                    let outcome = effect.outcome(claim, self.settings.unconfirmed_grace);
+                    doubt::unless_settled(outcome, &settled, claim)
+                }
             })
             .collect())
     }
@@ -387,10 +400,11 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
             resend: None,
             at: now,
         };
-        if is_resend(connection, claim, &effect).await? {
+        let resend = Resend::of_lost(connection, claim).await?;
+        if resend == Resend::Policy {
             return Ok(());
         }
-        learn(connection, vec![effect.learned(claim, false)], now).await?;
+        learn(connection, vec![effect.learned(claim, resend)], now).await?;
         Ok(())
     }
 }
@@ -407,19 +421,6 @@ fn proven(effects: &[(Claim, Effect)]) -> BTreeMap<Scope, DateTime<Utc>> {
         }
     }
     proven
-}
-
-/// Whether this was a repetition. What a lost sender was at, only the message's record tells.
-async fn is_resend(
-    connection: &mut Connection,
-    claim: &Claim,
-    effect: &Effect,
-) -> storage::Result<bool> {
-    if let Some(resend) = effect.resend {
-        return Ok(resend);
-    }
-    let row = messages::find_state(connection, MessageId::from_uuid(claim.subject)).await?;
-    Ok(row.is_some_and(|row| row.delivery.base == MessageState::Unconfirmed))
 }
 
 /// Statuses can come before the send is recorded, and without our id: they waited under the wamid that we learn now.

@@ -4,12 +4,14 @@
 mod accounts;
 mod compose;
 mod config;
+mod doubt;
 mod effect;
 mod expiry;
 mod handler;
 mod media;
 mod metrics;
 mod verdict;
+mod watch;
 
 use std::sync::Arc;
 
@@ -31,6 +33,7 @@ pub use config::{Config, GraphConfig, SenderConfig};
 pub use expiry::expire;
 pub use handler::{SendHandler, SendSettings};
 pub use verdict::Pauses;
+pub use watch::measure;
 
 /// Spawns the service's tasks into the lifecycle; they run until it stops.
 pub fn run(config: &Config, broker: Broker, lifecycle: &Lifecycle) -> anyhow::Result<()> {
@@ -84,8 +87,17 @@ pub fn run(config: &Config, broker: Broker, lifecycle: &Lifecycle) -> anyhow::Re
         "expiry",
         expiry::run(
             database.clone(),
-            clock,
+            Arc::clone(&clock),
             config.sender.expiry_interval,
+            lifecycle.soft().clone(),
+        ),
+    );
+    lifecycle.spawn(
+        "watch",
+        watch::run(
+            database.clone(),
+            clock,
+            config.sender.watch_interval,
             lifecycle.soft().clone(),
         ),
     );

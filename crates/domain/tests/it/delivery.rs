@@ -1,5 +1,7 @@
 use chrono::{DateTime, Utc};
-use domain::{Delivery, ErrorClass, FailureCause, MessageState, ReportedStatus, StatusReport};
+use domain::{
+    Delivery, ErrorClass, FailureCause, GivenUp, MessageState, ReportedStatus, StatusReport,
+};
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -63,6 +65,70 @@ fn the_state_follows_the_evidence(
 ) {
     let reports: Vec<_> = statuses.iter().map(|status| report(*status, 1)).collect();
     assert_eq!(fold(with_base(base), &reports).state(), expected);
+}
+
+fn given_up(base: State, second: i64) -> Delivery {
+    let cause = FailureCause {
+        code: None,
+        class: ErrorClass::Permanent,
+        detail: "given up".to_owned(),
+    };
+    Delivery {
+        given_up: Some(GivenUp {
+            at: at(second),
+            cause,
+        }),
+        ..with_base(base)
+    }
+}
+
+#[rstest]
+#[case::without_news(State::Queued, &[], State::Failed)]
+#[case::in_doubt(State::Unconfirmed, &[], State::Failed)]
+#[case::it_was_sent_after_all(State::Unconfirmed, &[Sent], State::Sent)]
+#[case::it_arrived(State::Queued, &[Delivered], State::Delivered)]
+#[case::it_failed_there_too(State::Unconfirmed, &[Sent, Failed], State::Failed)]
+fn any_report_disproves_that_we_gave_up(
+    #[case] base: State,
+    #[case] statuses: &[ReportedStatus],
+    #[case] expected: State,
+) {
+    let reports: Vec<_> = statuses.iter().map(|status| report(*status, 1)).collect();
+    assert_eq!(fold(given_up(base, 1), &reports).state(), expected);
+}
+
+#[test]
+fn what_is_taken_back_leaves_what_was_before_and_every_report() {
+    for (base, reports, before) in [
+        (State::Queued, vec![], State::Queued),
+        (State::Unconfirmed, vec![], State::Unconfirmed),
+        (State::Unconfirmed, vec![failure(131_026, 9)], State::Failed),
+    ] {
+        // We gave up before the provider's failure became known: it must not be swallowed.
+        let mut delivery = fold(given_up(base, 1), &reports);
+        assert_eq!(delivery.state(), State::Failed);
+        delivery.given_up = None;
+        assert_eq!(delivery, fold(with_base(base), &reports));
+        assert_eq!(delivery.state(), before);
+    }
+}
+
+#[test]
+fn why_it_failed_is_what_the_provider_said_and_else_why_we_gave_up() {
+    let ours = given_up(State::Queued, 1);
+    let (since, cause) = ours.failed().unwrap();
+    assert_eq!((since, &*cause.unwrap().detail), (at(1), "given up"));
+    let theirs = ours.apply(&failure(131_026, 9));
+    let (since, cause) = theirs.failed().unwrap();
+    assert_eq!((since, cause.unwrap().code), (at(9), Some(131_026)));
+    assert_eq!(theirs.apply(&report(Delivered, 10)).failed(), None);
+    assert_eq!(with_base(State::Expired).failed(), None);
+}
+
+#[test]
+fn what_is_open_is_queued_or_in_doubt() {
+    let open = State::ALL.iter().filter(|state| state.is_open());
+    assert!(open.eq(&[State::Queued, State::Unconfirmed]));
 }
 
 #[test]
@@ -164,8 +230,13 @@ fn any_base() -> impl Strategy<Value = State> {
 }
 
 fn any_delivery() -> impl Strategy<Value = Delivery> {
-    (any_base(), prop::collection::vec(any_report(), 0..5))
-        .prop_map(|(base, reports)| fold(with_base(base), &reports))
+    let ended = prop::option::of(0..4_i64);
+    (any_base(), ended, prop::collection::vec(any_report(), 0..5)).prop_map(
+        |(base, ended, reports)| {
+            let start = ended.map_or_else(|| with_base(base), |second| given_up(base, second));
+            fold(start, &reports)
+        },
+    )
 }
 
 /// The same reports, some of them twice, in another order.

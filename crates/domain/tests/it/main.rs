@@ -5,6 +5,7 @@
 )]
 
 mod clock;
+mod decision;
 mod delivery;
 mod ids;
 mod names;

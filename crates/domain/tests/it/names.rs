@@ -2,7 +2,8 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use domain::{
-    ErrorClass, Lane, MessageState, ReportedStatus, ThrottleScope, UnconfirmedPolicy, WorkKind,
+    Decision, ErrorClass, Lane, MessageState, ReportedStatus, ThrottleScope, UnconfirmedPolicy,
+    WorkKind,
 };
 use rstest::rstest;
 use serde::Serialize;
@@ -28,6 +29,10 @@ fn every_name_is_stable_and_reads_back() {
     assert_names(WorkKind::ALL, &["send", "event", "callback"]);
     assert_names(Lane::ALL, &["reply", "report", "bulk"]);
     assert_names(UnconfirmedPolicy::ALL, &["park", "resend"]);
+    assert_names(
+        Decision::ALL,
+        &["sent", "not_sent", "replayed", "discarded"],
+    );
     assert_names(
         ReportedStatus::ALL,
         &["sent", "delivered", "read", "failed"],

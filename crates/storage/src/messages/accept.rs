@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::{FlowId, MessageId, TenantId, WorkId, WorkKind};
+use domain::{FlowId, MessageId, WorkId, WorkKind};
 use uuid::Uuid;
 
 use super::{Message, NewTimelineEntry, insert_timeline};
@@ -73,7 +73,9 @@ pub async fn accept(
         .await?;
         work::insert(
             connection,
-            &new.iter().map(|new| send_work(new)).collect::<Vec<_>>(),
+            &new.iter()
+                .map(|new| send_work(&new.message, new.traceparent.clone()))
+                .collect::<Vec<_>>(),
             None,
         )
         .await?;
@@ -211,27 +213,18 @@ fn accepted_entry(new: &NewMessage) -> NewTimelineEntry {
     }
 }
 
-/// Sends of one number are one flow; one recipient of one number is one pair.
-fn send_work(new: &NewMessage) -> NewWork {
-    let Message {
-        id,
-        tenant_id,
-        sender_number_id,
-        lane,
-        recipient_hash,
-        created_at,
-        ..
-    } = &new.message;
+/// What sends a message. Sends of one number are one flow; one recipient of one number is one pair.
+pub fn send_work(message: &Message, traceparent: Option<String>) -> NewWork {
     NewWork {
-        id: WorkId::new_at(*created_at),
+        id: WorkId::new_at(message.created_at),
         kind: WorkKind::Send,
-        flow: FlowId::from_uuid(sender_number_id.as_uuid()),
-        lane: *lane,
-        subject: id.as_uuid(),
-        tenant_id: Some(TenantId::from_uuid(tenant_id.as_uuid())),
-        pair: Some(recipient_hash.clone()),
-        due_at: *created_at,
-        traceparent: new.traceparent.clone(),
-        created_at: *created_at,
+        flow: FlowId::from_uuid(message.sender_number_id.as_uuid()),
+        lane: message.lane,
+        subject: message.id.as_uuid(),
+        tenant_id: Some(message.tenant_id),
+        pair: Some(message.recipient_hash.clone()),
+        due_at: message.created_at,
+        traceparent,
+        created_at: message.created_at,
     }
 }

@@ -27,6 +27,14 @@ pub struct HistoryRow {
     pub sent_at: Option<DateTime<Utc>>,
     pub delivered_at: Option<DateTime<Utc>>,
     pub read_at: Option<DateTime<Utc>>,
+    pub doubt: Option<Doubt>,
+}
+
+/// Of a message in doubt: since when, and whether its send waits for somebody's decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubt {
+    pub since: DateTime<Utc>,
+    pub is_parked: bool,
 }
 
 /// A tenant's numbers.
@@ -46,8 +54,12 @@ pub async fn list_history(
 ) -> Result<Vec<HistoryRow>> {
     let rows = sqlx::query!(
         r#"
-        SELECT m.id, s.state, m.recipient, m.content, m.attachment_id IS NOT NULL AS "has_attachment!", s.failure, m.created_at,
-               s.sent_at, s.delivered_at, s.read_at
+        SELECT m.id, s.state, m.recipient, m.content, m.attachment_id IS NOT NULL AS "has_attachment!",
+               coalesce(s.failure, s.given_up) AS failure, m.created_at, s.sent_at, s.delivered_at, s.read_at,
+               CASE WHEN s.state = 'unconfirmed' THEN coalesce(s.unconfirmed_at, s.updated_at) END AS doubted_at,
+               s.state = 'unconfirmed' AND EXISTS (
+                   SELECT FROM work AS w
+                   WHERE w.subject = m.id AND w.kind = 'send' AND w.state = 'held' AND starts_with(w.hold_scope, 'message:')) AS "is_parked!"
         FROM messages AS m JOIN message_state AS s ON s.message_id = m.id
         WHERE m.tenant_id = $1 AND ($2::text IS NULL OR s.state = $2)
           AND m.id >= uuid_floor(coalesce($3::timestamptz, 'epoch')) AND ($4::timestamptz IS NULL OR m.id < uuid_floor($4))
@@ -75,6 +87,10 @@ pub async fn list_history(
                 sent_at: row.sent_at,
                 delivered_at: row.delivered_at,
                 read_at: row.read_at,
+                doubt: row.doubted_at.map(|since| Doubt {
+                    since,
+                    is_parked: row.is_parked,
+                }),
             })
         })
         .collect()

@@ -1,6 +1,7 @@
 //! Outbound messages: immutable content, the small state row that changes, the timeline that explains it.
 
 mod accept;
+mod doubt;
 mod history;
 mod state;
 mod timeline;
@@ -10,8 +11,11 @@ use domain::{AttachmentId, Lane, MessageId, SenderNumberId, TenantId};
 
 use crate::{Connection, Error, Result};
 
-pub use accept::{Acceptance, IdempotencyKey, NewMessage, accept};
-pub use history::{HistoryFilter, HistoryRow, Stats, count_history, find_stats, list_history};
+pub use accept::{Acceptance, IdempotencyKey, NewMessage, accept, send_work};
+pub use doubt::{Doubts, InDoubt, count_doubts, list_in_doubt};
+pub use history::{
+    Doubt, HistoryFilter, HistoryRow, Stats, count_history, find_stats, list_history,
+};
 pub use state::{
     MessageRow, find_state, list_expired, list_ids_by_wamid, lock_states, update_states,
 };

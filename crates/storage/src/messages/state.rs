@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use domain::{Delivery, MessageId, MessageState, TenantId};
+use domain::{Delivery, FailureCause, GivenUp, MessageId, MessageState, TenantId};
 use uuid::Uuid;
 
 use crate::{Connection, Error, Result, error::parse};
@@ -27,6 +27,8 @@ struct Row {
     message_id: Uuid,
     tenant_id: Uuid,
     base: String,
+    given_up_at: Option<DateTime<Utc>>,
+    given_up: Option<serde_json::Value>,
     wamid: Option<String>,
     attempts: i32,
     resends: i32,
@@ -43,19 +45,18 @@ impl TryFrom<Row> for MessageRow {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
-        let failure = row.failure.map(serde_json::from_value).transpose();
+        let given_up = cause("message_state.given_up", row.given_up)?;
         Ok(Self {
             message_id: MessageId::from_uuid(row.message_id),
             tenant_id: TenantId::from_uuid(row.tenant_id),
             delivery: Delivery {
                 base: parse("message_state.base", &row.base)?,
+                given_up: (row.given_up_at.zip(given_up)).map(|(at, cause)| GivenUp { at, cause }),
                 sent_at: row.sent_at,
                 delivered_at: row.delivered_at,
                 read_at: row.read_at,
                 failed_at: row.failed_at,
-                failure: failure.map_err(|_| Error::Unreadable {
-                    column: "message_state.failure",
-                })?,
+                failure: cause("message_state.failure", row.failure)?,
             },
             wamid: row.wamid,
             attempts: row.attempts,
@@ -66,12 +67,18 @@ impl TryFrom<Row> for MessageRow {
     }
 }
 
+fn cause(column: &'static str, json: Option<serde_json::Value>) -> Result<Option<FailureCause>> {
+    json.map(serde_json::from_value)
+        .transpose()
+        .map_err(|_| Error::Unreadable { column })
+}
+
 pub async fn find_state(connection: &mut Connection, id: MessageId) -> Result<Option<MessageRow>> {
     let row = sqlx::query_as!(
         Row,
         r#"
-        SELECT message_id, tenant_id, base, wamid, attempts, resends, sent_at, delivered_at, read_at, failed_at, failure,
-               unconfirmed_at, updated_at
+        SELECT message_id, tenant_id, base, given_up_at, given_up, wamid, attempts, resends, sent_at, delivered_at, read_at,
+               failed_at, failure, unconfirmed_at, updated_at
         FROM message_state WHERE message_id = $1
         "#,
         id.as_uuid()
@@ -89,8 +96,8 @@ pub async fn lock_states(
     let rows = sqlx::query_as!(
         Row,
         r#"
-        SELECT message_id, tenant_id, base, wamid, attempts, resends, sent_at, delivered_at, read_at, failed_at, failure,
-               unconfirmed_at, updated_at
+        SELECT message_id, tenant_id, base, given_up_at, given_up, wamid, attempts, resends, sent_at, delivered_at, read_at,
+               failed_at, failure, unconfirmed_at, updated_at
         FROM message_state WHERE message_id = ANY ($1) ORDER BY message_id FOR UPDATE
         "#,
         &ids.iter().map(MessageId::as_uuid).collect::<Vec<_>>()
@@ -124,27 +131,21 @@ pub async fn update_states(connection: &mut Connection, rows: &[MessageRow]) -> 
     }
     let instants =
         |f: fn(&MessageRow) -> Option<DateTime<Utc>>| rows.iter().map(f).collect::<Vec<_>>();
-    let failures = rows.iter().map(|row| {
-        row.delivery
-            .failure
-            .as_ref()
-            .map(serde_json::to_value)
-            .transpose()
-    });
-    let failures = failures
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| Error::Unreadable {
-            column: "message_state.failure",
-        })?;
+    let given_up = |row: &MessageRow| row.delivery.given_up.clone();
+    let failures = causes(rows, |row| row.delivery.failure.clone())?;
+    let given_up_causes = causes(rows, |row| given_up(row).map(|it| it.cause))?;
     sqlx::query!(
         r#"
         UPDATE message_state AS m
         SET state = item.state, base = item.base, wamid = item.wamid, attempts = item.attempts, resends = item.resends,
             sent_at = item.sent_at, delivered_at = item.delivered_at, read_at = item.read_at, failed_at = item.failed_at,
-            failure = item.failure, unconfirmed_at = item.unconfirmed_at, updated_at = item.updated_at
+            failure = item.failure, unconfirmed_at = item.unconfirmed_at, updated_at = item.updated_at,
+            given_up_at = item.given_up_at, given_up = item.given_up
         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::timestamptz[], $8::timestamptz[],
-                    $9::timestamptz[], $10::timestamptz[], $11::jsonb[], $12::timestamptz[], $13::timestamptz[])
-             AS item (message_id, state, base, wamid, attempts, resends, sent_at, delivered_at, read_at, failed_at, failure, unconfirmed_at, updated_at)
+                    $9::timestamptz[], $10::timestamptz[], $11::jsonb[], $12::timestamptz[], $13::timestamptz[],
+                    $14::timestamptz[], $15::jsonb[])
+             AS item (message_id, state, base, wamid, attempts, resends, sent_at, delivered_at, read_at, failed_at, failure, unconfirmed_at, updated_at,
+                      given_up_at, given_up)
         WHERE m.message_id = item.message_id
         "#,
         &rows.iter().map(|r| r.message_id.as_uuid()).collect::<Vec<_>>(),
@@ -159,11 +160,26 @@ pub async fn update_states(connection: &mut Connection, rows: &[MessageRow]) -> 
         &instants(|r| r.delivery.failed_at) as _,
         &failures as _,
         &instants(|r| r.unconfirmed_at) as _,
-        &rows.iter().map(|r| r.updated_at).collect::<Vec<_>>()
+        &rows.iter().map(|r| r.updated_at).collect::<Vec<_>>(),
+        &rows.iter().map(|r| given_up(r).map(|it| it.at)).collect::<Vec<_>>() as _,
+        &given_up_causes as _
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+fn causes(
+    rows: &[MessageRow],
+    cause: impl Fn(&MessageRow) -> Option<FailureCause>,
+) -> Result<Vec<Option<serde_json::Value>>> {
+    let causes = rows.iter().map(|row| {
+        let json = cause(row).map(serde_json::to_value).transpose();
+        json.map_err(|_| Error::Unreadable {
+            column: "message_state.failure",
+        })
+    });
+    causes.collect()
 }
 
 /// Locks messages that are past their lifetime while their send still waits: nothing was ever tried that could reach the patient.

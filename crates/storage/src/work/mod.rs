@@ -12,13 +12,17 @@ mod insert;
 mod ownership;
 mod pauses;
 mod release;
+mod restart;
 
 use chrono::{DateTime, Utc};
 use domain::{FlowId, Lane, TenantId, WorkId, WorkKind};
 use uuid::Uuid;
 
 pub use claim::{ABANDONED_AT_ONCE, begin, claim, claim_abandoned, reclaim_released};
-pub use dead_letters::{DeadLetter, list_dead_letters, replay_dead_letters};
+pub use dead_letters::{
+    DeadLetter, DeadLetterFilter, count_dead_letters, find_dead_letters, list_dead_letters, revive,
+    take_dead_letters,
+};
 pub use finish::{Disposition, Finished, cancel, finish, list_begun};
 pub use hold::{Wait, find_wait, lock_scope, resume};
 pub use insert::{NewWork, insert, signal};
@@ -30,6 +34,7 @@ pub use release::{
     Candidate, FlowPermits, InFlight, WaitingFlow, list_in_flight, list_waiting_flows, pick_due,
     postpone, release,
 };
+pub use restart::{Locked, lock_work, restart};
 
 /// Work in the hands of a consumer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use domain::{FailureCause, MessageId, MessageState, TenantId};
 use sealed_records::TenantRecords;
 use serde::{Deserialize, Serialize};
-use storage::messages::{HistoryFilter, HistoryRow, count_history, list_history};
+use storage::messages::{Doubt, HistoryFilter, HistoryRow, count_history, list_history};
 use web::{Problem, ValidPath, ValidQuery};
 
 use super::message_status::Failure;
@@ -52,10 +52,29 @@ struct Entry {
     has_attachment: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
+    /// Of a message that is unconfirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unconfirmed: Option<Unconfirmed>,
     created_at: DateTime<Utc>,
     sent_at: Option<DateTime<Utc>>,
     delivered_at: Option<DateTime<Utc>>,
     read_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Serialize)]
+struct Unconfirmed {
+    since: DateTime<Utc>,
+    /// Whether it waits for a decision.
+    parked: bool,
+}
+
+impl From<Doubt> for Unconfirmed {
+    fn from(doubt: Doubt) -> Self {
+        Self {
+            since: doubt.since,
+            parked: doubt.is_parked,
+        }
+    }
 }
 
 pub(super) async fn history(
@@ -112,6 +131,7 @@ fn entry(row: HistoryRow, records: &TenantRecords) -> Result<Entry, ApiError> {
                 column: "message_state.failure",
             })?
             .map(Failure::from),
+        unconfirmed: row.doubt.map(Unconfirmed::from),
         created_at: row.created_at,
         sent_at: row.sent_at,
         delivered_at: row.delivered_at,

@@ -60,7 +60,7 @@ struct Waiting {
 }
 
 #[derive(Serialize)]
-struct Entry {
+pub(super) struct Entry {
     at: DateTime<Utc>,
     kind: String,
     detail: serde_json::Value,
@@ -73,39 +73,50 @@ pub(super) async fn status(
 ) -> Result<Json<MessageStatus>, ApiError> {
     // Another lab's message is not there for this transaction.
     let mut tx = gateway.database.begin_for(&[key.lab]).await?;
-    let message = find_message(&mut tx, id).await?;
+    Ok(Json(find_status(&mut tx, id, gateway.now()).await?))
+}
+
+/// How it is with a message that the transaction can see.
+pub(super) async fn find_status(
+    connection: &mut Connection,
+    id: MessageId,
+    now: DateTime<Utc>,
+) -> Result<MessageStatus, ApiError> {
+    let message = find_message(connection, id).await?;
     let message = message.ok_or_else(Problem::not_found)?;
-    let row = find_state(&mut tx, id).await?;
+    let row = find_state(connection, id).await?;
     let row = row.ok_or_else(Problem::not_found)?;
-    let waiting = find_waiting(&mut tx, &message, &row, gateway.now()).await?;
-    let timeline = list_timeline(&mut tx, id).await?;
-    Ok(Json(MessageStatus::new(
-        row,
+    let waiting = find_waiting(connection, &message, &row, now).await?;
+    let timeline = list_timeline(connection, id).await?;
+    Ok(MessageStatus::new(
+        &row,
         message.created_at,
         waiting,
         timeline,
-    )))
+    ))
 }
 
 impl MessageStatus {
     fn new(
-        row: MessageRow,
+        row: &MessageRow,
         created_at: DateTime<Utc>,
         waiting: Option<Waiting>,
         timeline: Vec<TimelineEntry>,
     ) -> Self {
-        let status = row.state();
         // A failure that a later delivery disproved is history: the timeline has it.
-        let failed = status == MessageState::Failed;
+        let failed = row.delivery.failed();
         Self {
             message_id: row.message_id,
-            status,
+            status: row.state(),
             created_at,
             sent_at: row.delivery.sent_at,
             delivered_at: row.delivery.delivered_at,
             read_at: row.delivery.read_at,
-            failed_at: row.delivery.failed_at.filter(|_| failed),
-            error: row.delivery.failure.filter(|_| failed).map(Failure::from),
+            failed_at: failed.map(|(at, _)| at),
+            error: failed
+                .and_then(|(_, cause)| cause)
+                .cloned()
+                .map(Failure::from),
             attempts: row.attempts,
             resends: row.resends,
             waiting,
@@ -130,10 +141,7 @@ async fn find_waiting(
     row: &MessageRow,
     now: DateTime<Utc>,
 ) -> Result<Option<Waiting>, ApiError> {
-    if !matches!(
-        row.state(),
-        MessageState::Queued | MessageState::Unconfirmed
-    ) {
+    if !row.state().is_open() {
         return Ok(None);
     }
     let number = list_sender_numbers(connection, &[message.sender_number_id]).await?;

@@ -3,10 +3,12 @@
 
 mod callbacks;
 mod credentials;
+mod dead_letters;
 mod health;
 mod history;
 mod labs;
 mod message_status;
+mod resolve;
 mod send_report;
 mod stats;
 
@@ -30,9 +32,23 @@ pub(crate) fn router(gateway: Arc<Gateway>, request_timeout: Duration) -> Router
         .route("/api/labs/{id}/stats", get(stats::stats))
         .route("/api/labs/{id}/credential", put(credentials::replace))
         .route("/api/labs/{id}/callback", put(callbacks::replace))
+        .route("/api/labs/{id}/dead-letters", get(dead_letters::list))
+        .route(
+            "/api/labs/{id}/dead-letters/replay",
+            post(dead_letters::replay_many),
+        )
+        .route(
+            "/api/labs/{id}/dead-letters/{letter}",
+            get(dead_letters::show).delete(dead_letters::remove),
+        )
+        .route(
+            "/api/labs/{id}/dead-letters/{letter}/replay",
+            post(dead_letters::replay_one),
+        )
         .route("/api/messages/send-report", send_report)
         .route("/api/messages/{id}/history", get(history::history))
         .route("/api/messages/{id}/status", get(message_status::status))
+        .route("/api/messages/{id}/resolve", post(resolve::resolve))
         .with_state(gateway);
     let limits = Limits {
         request_timeout,

@@ -1,4 +1,9 @@
 //! The operator's commands, as the owner of the database.
+//! Thin: what a decision means is in `convergence`.
+
+pub(crate) mod dead_letters;
+mod table;
+pub(crate) mod unconfirmed;
 
 use std::{io::Write, process::ExitCode, sync::Arc};
 
@@ -7,6 +12,7 @@ use clap::Args;
 use domain::{ApiKeyId, Clock, SystemClock, TenantId, VendorId};
 use sealed_records::{DataKeys, PlatformRecords};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use service_runtime::{
     config::{PostgresConfig, RuntimeConfig, Settings, VaultConfig, reference},
     settings,
@@ -35,6 +41,20 @@ settings! {
     pub struct Config {
         postgres: PostgresConfig,
         vault: VaultConfig,
+    }
+}
+
+settings! {
+    /// What the commands are told that open nothing that is sealed.
+    pub struct DatabaseConfig {
+        postgres: PostgresConfig,
+    }
+}
+
+impl DatabaseConfig {
+    fn connect(&self) -> anyhow::Result<Database> {
+        let url = self.postgres.url.expose_secret();
+        Ok(Database::connect(url, 1, self.postgres.acquire_timeout)?)
     }
 }
 
@@ -157,6 +177,10 @@ pub(crate) fn print_settings() -> ExitCode {
     let all = [all::Config::describe(), RuntimeConfig::describe()].concat();
     let tables = reference(&all);
     exit(&say(&format!("{SETTINGS_PAGE}\n{}", tables.trim_end())))
+}
+
+fn say_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
+    say(&serde_json::to_string_pretty(value)?)
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

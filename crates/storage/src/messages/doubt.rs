@@ -1,0 +1,79 @@
+use chrono::{DateTime, Utc};
+use domain::{MessageId, TenantId};
+
+use super::Doubt;
+use crate::{Connection, Result};
+
+/// How much is in doubt, over all tenants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubts {
+    pub unconfirmed: i64,
+    /// Of these, how many wait for somebody's decision.
+    pub parked: i64,
+    /// Since when the one among them is in doubt that has been so longest.
+    pub parked_since: Option<DateTime<Utc>>,
+}
+
+/// A message in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InDoubt {
+    pub message_id: MessageId,
+    pub tenant_id: TenantId,
+    pub doubt: Doubt,
+    pub resends: i32,
+    /// When the tenant's policy applies, if nobody decides and nothing is heard.
+    pub due_at: Option<DateTime<Utc>>,
+}
+
+pub async fn count_doubts(connection: &mut Connection) -> Result<Doubts> {
+    Ok(sqlx::query_as!(
+        Doubts,
+        r#"
+        SELECT count(*) AS "unconfirmed!",
+               count(*) FILTER (WHERE w.state = 'held') AS "parked!",
+               min(s.unconfirmed_at) FILTER (WHERE w.state = 'held') AS parked_since
+        FROM message_state AS s
+        LEFT JOIN work AS w ON w.subject = s.message_id AND w.kind = 'send' AND w.state = 'held' AND starts_with(w.hold_scope, 'message:')
+        WHERE s.unconfirmed_at IS NOT NULL AND s.state = 'unconfirmed'
+        "#
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
+/// The messages in doubt, those first that have been so longest.
+pub async fn list_in_doubt(
+    connection: &mut Connection,
+    only_parked: bool,
+    limit: i64,
+) -> Result<Vec<InDoubt>> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT s.message_id, s.tenant_id, s.unconfirmed_at AS "unconfirmed_at!", s.resends,
+               coalesce(w.state = 'held' AND starts_with(w.hold_scope, 'message:'), false) AS "is_parked!",
+               CASE WHEN w.state = 'waiting' THEN w.due_at END AS due_at
+        FROM message_state AS s
+        LEFT JOIN work AS w ON w.subject = s.message_id AND w.kind = 'send'
+        WHERE s.unconfirmed_at IS NOT NULL AND s.state = 'unconfirmed'
+          AND (NOT $1 OR w.state = 'held' AND starts_with(w.hold_scope, 'message:'))
+        ORDER BY s.unconfirmed_at, s.message_id LIMIT $2
+        "#,
+        only_parked,
+        limit
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| InDoubt {
+            message_id: MessageId::from_uuid(row.message_id),
+            tenant_id: TenantId::from_uuid(row.tenant_id),
+            doubt: Doubt {
+                since: row.unconfirmed_at,
+                is_parked: row.is_parked,
+            },
+            resends: row.resends,
+            due_at: row.due_at,
+        })
+        .collect())
+}
