@@ -6,5 +6,7 @@
 )]
 
 mod announcing;
+mod dead_letters;
 mod learning;
+mod resolving;
 mod stage;

@@ -6,22 +6,24 @@ use chrono::{DateTime, Utc};
 use convergence::{Changed, Entry, Learned, learn};
 use domain::{
     CallbackEndpointId, Clock, ErrorClass, FailureCause, Lane, Language, MessageId, MessageState,
-    ReportedStatus, SenderNumberId, StatusReport, SystemClock, TenantId, UnconfirmedPolicy,
-    VendorId,
+    ReportedStatus, Scope, SenderNumberId, StatusReport, SystemClock, TenantId, UnconfirmedPolicy,
+    VendorId, WorkId,
 };
 use serde_json::{Value, json};
 use storage::{
     Database, Transaction,
     callbacks::{Endpoint, set_endpoint},
-    messages::{Message, MessageRow, NewMessage, accept, find_state},
+    messages::{Message, MessageRow, NewMessage, accept, find_state, list_timeline},
     sender_numbers::{SenderNumber, insert_sender_number},
     tenants::{Tenant, insert_tenant, insert_vendor},
+    work::{self, Claim, Disposition, Finished},
 };
 use testkit::{TestDatabase, database};
 use uuid::Uuid;
 
 pub(crate) struct Stage {
-    owner: Database,
+    pub(crate) owner: Database,
+    pub(crate) gateway: Database,
     worker: Database,
     pub(crate) test: TestDatabase,
 }
@@ -41,6 +43,7 @@ pub(crate) async fn stage() -> Stage {
     let connect = |url| Database::connect(url, 8, Duration::from_secs(20)).unwrap();
     Stage {
         owner: connect(&test.owner_url),
+        gateway: connect(&test.gateway_url),
         worker: connect(&test.worker_url),
         test,
     }
@@ -135,6 +138,75 @@ impl Stage {
         let changes = learn(&mut tx, learned, now()).await.unwrap();
         tx.commit().await.unwrap();
         changes
+    }
+
+    /// Takes a message's send in hand, as a consumer does.
+    pub(crate) async fn claim(&self, id: MessageId) -> Claim {
+        let release = format!(
+            "update work set state = 'released', lease_until = now() + interval '1 minute' where subject = '{}'",
+            id.as_uuid()
+        );
+        self.test.execute(&release).await;
+        let work = format!(
+            "select id, attempt from work where subject = '{}'",
+            id.as_uuid()
+        );
+        let work = &self.test.rows(&work).await[0];
+        let work_id: Uuid = work["id"].as_str().unwrap().parse().unwrap();
+        let attempt = i32::try_from(work["attempt"].as_i64().unwrap()).unwrap();
+        let (hint, lease) = (
+            (WorkId::from_uuid(work_id), attempt),
+            now() + Duration::from_mins(1),
+        );
+        let mut tx = self.begin().await;
+        let claims = work::claim(&mut tx, &[hint], now(), lease).await.unwrap();
+        tx.commit().await.unwrap();
+        claims.into_iter().next().unwrap()
+    }
+
+    pub(crate) async fn finish(&self, claim: &Claim, disposition: Disposition) {
+        let finished = Finished {
+            id: claim.id,
+            attempt: claim.attempt,
+            losses: 0,
+            disposition,
+        };
+        let mut tx = self.begin().await;
+        let ours = work::finish(&mut tx, &[finished], now()).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(ours.len(), 1);
+    }
+
+    /// A message in doubt whose send waits for a decision.
+    pub(crate) async fn parked(&self, lab: Lab) -> MessageId {
+        let id = self.message(lab).await;
+        let claim = self.claim(id).await;
+        self.learn(vec![based(id, MessageState::Unconfirmed)]).await;
+        let scope = Scope::message(id);
+        let reason = "waiting for a decision".to_owned();
+        self.finish(&claim, Disposition::Hold { scope, reason })
+            .await;
+        id
+    }
+
+    pub(crate) async fn work(&self, id: MessageId) -> Option<Value> {
+        let query = format!(
+            "select state, due_at = created_at as at_its_place, hold_scope, reason from work where kind = 'send' and subject = '{}'",
+            id.as_uuid()
+        );
+        self.test.rows(&query).await.pop()
+    }
+
+    /// The last line of a message's timeline.
+    pub(crate) async fn last_entry(&self, id: MessageId) -> (String, Value) {
+        let mut tx = self.begin().await;
+        let last = list_timeline(&mut tx, id).await.unwrap().pop().unwrap();
+        (last.kind, last.detail)
+    }
+
+    pub(crate) async fn decisions(&self) -> Vec<Value> {
+        let query = "select decision, kind, reason, decided_by from decisions order by id";
+        self.test.rows(query).await
     }
 
     pub(crate) async fn state(&self, id: MessageId) -> MessageRow {

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use dispatch::{FlowLimits, Outcome};
-use domain::{Backoff, Clock as _, Scope, SenderNumberId, WorkKind};
-use storage::work::{lift_pauses, list_dead_letters, replay_dead_letters, resume};
+use domain::{Backoff, Clock as _, Scope, SenderNumberId};
+use storage::work::{find_dead_letters, lift_pauses, resume, revive, take_dead_letters};
 
 use testkit::eventually;
 
@@ -76,12 +76,11 @@ async fn what_is_given_up_can_be_replayed() {
     let engine = stage.engine(&script);
     stage.until_count("dead_letters", 1).await;
     let mut tx = stage.begin().await;
-    let letters = list_dead_letters(&mut tx, WorkKind::Send, 10)
-        .await
-        .unwrap();
-    assert_eq!((letters[0].id, &*letters[0].reason), (id, "hopeless"));
+    let letters = find_dead_letters(&mut tx, &[id]).await.unwrap();
+    assert_eq!(letters[0].reason, "hopeless");
     script.plan(|_| Plan::Finish(Outcome::Done));
-    replay_dead_letters(&mut tx, &[id], stage.clock.now())
+    take_dead_letters(&mut tx, &[id]).await.unwrap();
+    revive(&mut tx, &[&letters[0]], stage.clock.now())
         .await
         .unwrap();
     tx.commit().await.unwrap();

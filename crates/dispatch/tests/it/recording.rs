@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use dispatch::{Deps, Outcome};
 use domain::{Clock as _, WorkKind};
-use storage::work::{Disposition, Finished, claim_abandoned, finish, list_dead_letters};
+use storage::work::{
+    DeadLetterFilter, Disposition, Finished, claim_abandoned, finish, list_dead_letters,
+};
 use testkit::{TcpProxy, database::through, eventually};
 
 use crate::{
@@ -38,7 +40,7 @@ async fn an_effect_that_cannot_be_recorded_suffers_alone_and_in_the_end_is_given
     stage.until_empty().await;
     assert!(others.iter().all(|id| script.acts_on(*id) == 1));
     let mut tx = stage.begin().await;
-    let letters = list_dead_letters(&mut tx, WorkKind::Send, 10)
+    let letters = list_dead_letters(&mut tx, &DeadLetterFilter::default(), None, 10)
         .await
         .unwrap();
     let told: Vec<_> = letters.iter().map(|it| (it.id, &*it.reason)).collect();

@@ -8,6 +8,7 @@
 
 mod acceptance;
 mod cancellation;
+mod decisions;
 mod group_commit;
 mod history;
 mod inbound;

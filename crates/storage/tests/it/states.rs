@@ -1,5 +1,6 @@
 use domain::{
-    Delivery, ErrorClass, FailureCause, MessageId, MessageState, ReportedStatus, StatusReport,
+    Delivery, ErrorClass, FailureCause, GivenUp, MessageId, MessageState, ReportedStatus,
+    StatusReport,
 };
 use storage::{
     messages::{
@@ -38,6 +39,14 @@ async fn a_state_is_read_back_as_it_was_written() {
             tenant_id: lab.tenant,
             delivery: Delivery {
                 base: MessageState::Unconfirmed,
+                given_up: Some(GivenUp {
+                    at,
+                    cause: FailureCause {
+                        code: None,
+                        class: ErrorClass::Permanent,
+                        detail: "given up".to_owned(),
+                    },
+                }),
                 ..Delivery::queued()
             }
             .apply(&sent)

@@ -4,8 +4,8 @@ mod rights;
 mod row_security;
 
 use domain::{
-    ApiKeyId, Backoff, CredentialId, FlowId, InboundMessageId, Lane, Scope, TemplateId, TenantId,
-    VendorId, WorkId,
+    ApiKeyId, Backoff, CredentialId, Decider, Decision, FlowId, InboundMessageId, Lane, Scope,
+    TemplateId, TenantId, VendorId, WorkId, WorkKind,
 };
 use sqlx::{AssertSqlSafe, Executor as _};
 use storage::{
@@ -13,6 +13,7 @@ use storage::{
     api_keys::{NewApiKey, insert_api_key},
     attachments::{MediaUpload, upsert_media_upload},
     credentials::{NewCredential, upsert_credential},
+    decisions::{NewDecision, insert_decisions},
     inbound::{NewInbound, Window, insert_inbound, open_window},
     messages::{IdempotencyKey, accept},
     templates::{Template, upsert_template},
@@ -154,7 +155,7 @@ async fn traffic(tx: &mut Connection, lab: Lab) {
     open_window(tx, &window).await.unwrap();
 }
 
-/// A paused flow, and work that was given up.
+/// A paused flow, work that was given up, and what was decided about it.
 async fn backlog(tx: &mut Connection, lab: Lab) {
     let flow = FlowId::from_uuid(lab.number.as_uuid());
     let pause = NewPause {
@@ -174,6 +175,15 @@ async fn backlog(tx: &mut Connection, lab: Lab) {
         .await
         .unwrap();
     bury(tx, given_up.id).await;
+    let decision = NewDecision {
+        tenant_id: Some(lab.tenant),
+        decision: Decision::Replayed,
+        kind: WorkKind::Send,
+        subject: given_up.subject,
+        reason: None,
+        by: Decider::Operator,
+    };
+    insert_decisions(tx, &[decision], now()).await.unwrap();
 }
 
 async fn bury(tx: &mut Connection, id: WorkId) {

@@ -9,6 +9,7 @@ mod interleaving;
 mod ownership;
 mod pauses;
 mod release;
+mod restart;
 
 use chrono::{DateTime, Utc};
 use domain::{FlowId, Lane, PARTITIONS, TenantId, WorkId, WorkKind};
