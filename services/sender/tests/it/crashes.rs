@@ -6,11 +6,12 @@ use std::{
     time::Duration,
 };
 
-use domain::{MessageId, UnconfirmedPolicy};
+use domain::{Decider, MessageId, UnconfirmedPolicy, WorkId};
 use providers::{
     Accepted, MediaId, MediaUpload, OutboundMessage, Provider, SendError, Sender, Usage,
 };
 use serde_json::json;
+use storage::work::find_dead_letters;
 use testkit::eventually;
 use tokio::sync::Notify;
 
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// As a sender leaves it that was killed with the message in its hands, long ago.
-async fn leave_claimed(stage: &Stage, begun: bool) {
+pub(crate) async fn leave_claimed(stage: &Stage, begun: bool) {
     let query = format!(
         "UPDATE work SET state = 'claimed', attempt = attempt + 1, begun = {begun}, lease_until = now() - interval '1 hour'"
     );
@@ -100,9 +101,47 @@ async fn a_repetition_whose_sender_died_in_the_call_counts() {
     assert_eq!(graph.sends().await.len(), 1);
 }
 
+/// After so many senders that were lost over it, somebody must look at it; and when the cause is gone, it is sent.
+#[tokio::test]
+async fn a_send_that_takes_its_senders_down_is_given_up_until_somebody_replays_it() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    let (_, id) = stage.text().await;
+    stage.test.execute("UPDATE work SET losses = 4").await;
+    leave_claimed(&stage, false).await;
+
+    let engine = stage.engine(graph.client()).await;
+    let row = stage.until_state(id, "failed").await;
+    // Ours to say, and to take back: the provider has said nothing.
+    assert_eq!(
+        (&row["failed_at"], &row["failure"]),
+        (&json!(null), &json!(null))
+    );
+    assert_eq!(row["given_up"]["class"], "permanent");
+    let query = "SELECT id, reason FROM dead_letters";
+    let letter = eventually(LIMIT, async || stage.test.rows(query).await.pop()).await;
+    let reason = "given up: 5 senders were lost while they prepared it";
+    assert_eq!(letter["reason"], reason);
+    assert!(graph.sends().await.is_empty());
+
+    let letter: uuid::Uuid = letter["id"].as_str().unwrap().parse().unwrap();
+    let mut tx = stage.owner.begin().await.unwrap();
+    let letters = find_dead_letters(&mut tx, &[WorkId::from_uuid(letter)])
+        .await
+        .unwrap();
+    convergence::replay(&mut tx, letters, Decider::Operator, stage.now())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let row = stage.until_state(id, "sent").await;
+    engine.finish().await;
+    // Nothing was in doubt, so this repeats nothing.
+    assert_eq!(row["resends"], 0);
+    assert_eq!(graph.sends().await.len(), 1);
+}
+
 /// A provider whose uploads wait for the test.
 #[derive(Clone, Default)]
-struct Gate(Arc<Behind>);
+pub(crate) struct Gate(Arc<Behind>);
 
 #[derive(Default)]
 struct Behind {
@@ -112,7 +151,15 @@ struct Behind {
 }
 
 impl Gate {
-    async fn until_uploads(&self, count: usize) {
+    pub(crate) fn open(&self) {
+        self.0.open.notify_waiters();
+    }
+
+    pub(crate) fn sends(&self) -> usize {
+        self.0.sends.load(Ordering::SeqCst)
+    }
+
+    pub(crate) async fn until_uploads(&self, count: usize) {
         eventually(LIMIT, async || {
             self.0.uploads.load(Ordering::SeqCst) == count
         })
@@ -153,11 +200,11 @@ async fn a_sender_that_lost_its_claim_does_not_call_the_provider() {
     stage.until_attempts(id, 1).await;
     stage.clock.advance(Duration::from_secs(2));
     gate.until_uploads(2).await;
-    gate.0.open.notify_waiters();
+    gate.open();
     stage.until_state(id, "sent").await;
     engine.finish().await;
 
-    assert_eq!(gate.0.sends.load(Ordering::SeqCst), 1);
+    assert_eq!(gate.sends(), 1);
     let attempts = stage.timeline(id).await;
     let accepted = attempts
         .iter()

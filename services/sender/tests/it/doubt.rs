@@ -3,10 +3,12 @@ use std::time::Duration;
 use convergence::{Learned, learn};
 use domain::{MessageId, ReportedStatus, StatusReport, UnconfirmedPolicy};
 use serde_json::json;
+use storage::messages::lock_states;
+use testkit::eventually;
 
 use crate::{
     graph::{Graph, Slammer, accepted, client, refusal, unreadable},
-    support::{Draft, GRACE, HOUR, Lab, Stage, stage},
+    support::{Draft, GRACE, HOUR, LIMIT, Lab, Stage, stage},
 };
 
 /// A lab whose messages in doubt are sent again.
@@ -16,16 +18,20 @@ async fn insistent_lab(stage: &Stage) -> Lab {
     lab
 }
 
-async fn hear_of(stage: &Stage, id: MessageId, status: ReportedStatus) {
+fn status(stage: &Stage, id: MessageId, status: ReportedStatus) -> Learned {
     let report = StatusReport {
         status,
         at: stage.now(),
         cause: None,
     };
-    let learned = Learned {
+    Learned {
         reports: vec![report],
         ..Learned::about(id)
-    };
+    }
+}
+
+pub(crate) async fn hear_of(stage: &Stage, id: MessageId, reported: ReportedStatus) {
+    let learned = status(stage, id, reported);
     let mut tx = stage.worker.begin().await.unwrap();
     learn(&mut tx, vec![learned], stage.now()).await.unwrap();
     tx.commit().await.unwrap();
@@ -181,6 +187,34 @@ async fn news_of_a_message_in_doubt_ends_the_waiting_and_nothing_is_sent_again()
         engine.finish().await;
         assert_eq!(graph.sends().await.len(), 1);
     }
+}
+
+/// The status comes while a sender finds out that nothing was heard: its finding is old when it is written down.
+#[tokio::test]
+async fn a_message_whose_status_comes_while_it_is_being_parked_is_not_parked() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    graph.answer_sends(unreadable());
+    let (_, id) = stage.text().await;
+    let engine = stage.engine(graph.client()).await;
+    stage.until_state(id, "unconfirmed").await;
+
+    let mut coming = stage.worker.begin().await.unwrap();
+    lock_states(&mut coming, &[id]).await.unwrap();
+    stage.clock.advance(GRACE);
+    let waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())";
+    eventually(LIMIT, async || !stage.test.rows(waits).await.is_empty()).await;
+    learn(
+        &mut coming,
+        vec![status(&stage, id, ReportedStatus::Delivered)],
+        stage.now(),
+    )
+    .await
+    .unwrap();
+    coming.commit().await.unwrap();
+
+    eventually(LIMIT, async || stage.work(id).await.is_none()).await;
+    engine.finish().await;
+    assert_eq!(stage.state(id).await["state"], "delivered");
 }
 
 #[tokio::test]

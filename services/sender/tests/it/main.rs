@@ -8,6 +8,7 @@
 mod composing;
 mod crashes;
 mod credential;
+mod decisions;
 mod doubt;
 mod early;
 mod expiry;
