@@ -5,6 +5,7 @@
 )]
 
 mod auth;
+mod dead_letters;
 mod files;
 mod group_commit;
 mod health;
@@ -15,6 +16,7 @@ mod message_status;
 mod outage;
 mod privacy;
 mod registration;
+mod resolve;
 mod send_report;
 mod settings;
 mod stats;
