@@ -1,13 +1,13 @@
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use convergence::{Replayed, discard, replay, replay_matching};
 use domain::{
     CallbackDeliveryId, Clock as _, Decider, DiscardReason, MessageId, TenantId, WorkId, WorkKind,
 };
 use serde::Serialize;
 use storage::{
-    Connection,
+    Connection, Database,
     callbacks::find_last_attempt,
     messages::{TimelineEntry, list_timeline},
     work::{DeadLetter, DeadLetterFilter, find_dead_letters, list_dead_letters},
@@ -36,26 +36,25 @@ pub(crate) struct List {
     /// How many at most.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
-    /// For machines.
+    /// As JSON.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Show {
+    /// The dead letter's id.
     id: WorkId,
-    /// For machines.
+    /// As JSON.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("which").args(["ids", "kind"]).required(true))]
 pub(crate) struct Replay {
-    #[arg(
-        value_name = "ID",
-        required_unless_present = "kind",
-        conflicts_with = "kind"
-    )]
+    /// Dead letters' ids.
+    #[arg(value_name = "ID")]
     ids: Vec<WorkId>,
     /// Those of this kind: send, event or callback.
     #[arg(long)]
@@ -69,13 +68,14 @@ pub(crate) struct Replay {
     /// However many there are; else a thousand at most.
     #[arg(long, requires = "kind")]
     all: bool,
-    /// For machines.
+    /// As JSON.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Discard {
+    /// The dead letter's id.
     id: WorkId,
     /// Why, in words that name no patient. It is kept.
     #[arg(long, value_name = "TEXT")]
@@ -234,45 +234,49 @@ async fn find(connection: &mut Connection, id: WorkId) -> anyhow::Result<DeadLet
 
 async fn replay_some(config: &DatabaseConfig, options: &Replay) -> anyhow::Result<()> {
     let database = config.connect()?;
+    if !options.ids.is_empty() {
+        let replayed = replay_named(&database, &options.ids).await?;
+        return tell(replayed, false, options.json);
+    }
+    drop(database.acquire().await?);
+    let start = database.clock().now();
     let filter = DeadLetterFilter {
         kind: options.kind,
         reason: options.reason.clone(),
-        died_before: options.before,
+        // What dies again meanwhile is not tried again and again.
+        died_before: Some(options.before.unwrap_or(start)),
         ..DeadLetterFilter::default()
     };
-    let (mut total, mut has_more) = (Replayed::default(), true);
+    let mut total = Replayed::default();
     // Each thousand commits alone: nobody waits for the rest of them.
-    while has_more {
+    loop {
         let mut tx = database.begin().await?;
         let now = database.clock().now();
-        let replayed = if options.ids.is_empty() {
-            let (replayed, more) =
-                replay_matching(&mut tx, &filter, Decider::Operator, now).await?;
-            has_more = more;
-            replayed
-        } else {
-            let letters = find_dead_letters(&mut tx, &options.ids).await?;
-            if letters.len() < options.ids.len() {
-                let known = |id: &&WorkId| !letters.iter().any(|letter| letter.id == **id);
-                let missing: Vec<String> = options
-                    .ids
-                    .iter()
-                    .filter(known)
-                    .map(ToString::to_string)
-                    .collect();
-                bail!("there is no dead letter {}", missing.join(", "));
-            }
-            has_more = false;
-            replay(&mut tx, letters, Decider::Operator, now).await?
-        };
+        let (some, has_more) = replay_matching(&mut tx, &filter, Decider::Operator, now).await?;
         tx.commit().await.context("commit")?;
-        total.replayed += replayed.replayed;
-        total.settled += replayed.settled;
-        if !options.all {
-            break;
+        total.replayed += some.replayed;
+        total.settled += some.settled;
+        if !(has_more && options.all) {
+            return tell(total, has_more, options.json);
         }
     }
-    tell(total, has_more, options.json)
+}
+
+async fn replay_named(database: &Database, ids: &[WorkId]) -> anyhow::Result<Replayed> {
+    let mut tx = database.begin().await?;
+    let letters = find_dead_letters(&mut tx, ids).await?;
+    let unknown = |id: &&WorkId| letters.iter().all(|letter| letter.id != **id);
+    let unknown: Vec<String> = ids
+        .iter()
+        .filter(unknown)
+        .map(ToString::to_string)
+        .collect();
+    if !unknown.is_empty() {
+        bail!("there is no dead letter {}", unknown.join(", "));
+    }
+    let replayed = replay(&mut tx, letters, Decider::Operator, database.clock().now()).await?;
+    tx.commit().await.context("commit")?;
+    Ok(replayed)
 }
 
 fn tell(total: Replayed, has_more: bool, json: bool) -> anyhow::Result<()> {

@@ -25,13 +25,14 @@ pub(crate) struct List {
     /// How many at most.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
-    /// For machines.
+    /// As JSON.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Resolve {
+    /// The message's id.
     message_id: MessageId,
     /// What is known of it.
     #[arg(long = "as", value_enum)]
@@ -121,17 +122,13 @@ async fn resolve(config: &DatabaseConfig, options: Resolve) -> anyhow::Result<()
     let database = config.connect()?;
     let mut tx = database.begin().await?;
     let now = database.clock().now();
-    let resolution = convergence::resolve(&mut tx, id, fate, Decider::Operator, now);
-    let resolution = resolution.await.map_err(|error| {
-        let taken = error.constraint() == Some("message_state_wamid_key");
-        let said = anyhow::Error::from(error);
-        if taken {
-            said.context("this is the provider's id of another message")
-        } else {
-            said
+    let resolution = match convergence::resolve(&mut tx, id, fate, Decider::Operator, now).await {
+        Err(error) if error.constraint() == Some("message_state_wamid_key") => {
+            bail!("this is the provider's id of another message")
         }
-    });
-    match resolution? {
+        resolution => resolution?,
+    };
+    match resolution {
         Resolution::Resolved => tx.commit().await.context("commit")?,
         Resolution::Unknown => bail!("there is no message {id}"),
         Resolution::NotInDoubt(state) => bail!("{id} is not unconfirmed, it is {state}"),

@@ -26,16 +26,24 @@ fn help_names_every_command() {
 
 #[test]
 fn each_command_explains_itself() {
-    let commands = [
-        "all",
-        "migrate",
-        "add-vendor",
-        "add-app",
-        "generate-keys",
-        "demo",
-        "settings",
+    let commands: [&[&str]; 15] = [
+        &["all"],
+        &["migrate"],
+        &["add-vendor"],
+        &["add-app"],
+        &["dead-letters"],
+        &["dead-letters", "list"],
+        &["dead-letters", "show"],
+        &["dead-letters", "replay"],
+        &["dead-letters", "discard"],
+        &["unconfirmed"],
+        &["unconfirmed", "list"],
+        &["unconfirmed", "resolve"],
+        &["generate-keys"],
+        &["demo"],
+        &["settings"],
     ];
-    let helps = commands.map(|command| labwire(&[command, "--help"], &[]));
+    let helps = commands.map(|command| labwire(&[command, &["--help"]].concat(), &[]));
     insta::assert_snapshot!(helps.join("\n"));
 }
 

@@ -112,6 +112,45 @@ impl<'a> Lab<'a> {
         answer
     }
 
+    /// Says what is known of a message in doubt, and returns its state.
+    pub(crate) async fn resolve(&self, message_id: &str, fate: &str) -> String {
+        let path = format!("/api/messages/{message_id}/resolve");
+        let body = json!({ "as": fate });
+        let (status, answer) = call(self.platform, (Method::POST, &path, &self.key), &body).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        answer["status"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn until_parked(&self, message_id: &str) {
+        let path = format!("/api/messages/{}/history?status=unconfirmed", self.id);
+        eventually(LIMIT, async || {
+            let request = (Method::GET, &*path, &*self.key);
+            let (_, answer) = call(self.platform, request, &Value::Null).await;
+            let messages = answer["messages"].as_array().unwrap().clone();
+            messages.iter().any(|message| {
+                message["message_id"] == message_id && message["unconfirmed"]["parked"] == true
+            })
+        })
+        .await;
+    }
+
+    /// The ids of the lab's dead letters.
+    pub(crate) async fn dead_letters(&self) -> Vec<String> {
+        let path = format!("/api/labs/{}/dead-letters", self.id);
+        let (_, answer) = call(self.platform, (Method::GET, &path, &self.key), &Value::Null).await;
+        let items = answer["items"].as_array().unwrap();
+        let ids = items.iter().map(|item| item["id"].as_str().unwrap());
+        ids.map(str::to_owned).collect()
+    }
+
+    pub(crate) async fn replay(&self, dead_letter: &str) {
+        let path = format!("/api/labs/{}/dead-letters/{dead_letter}/replay", self.id);
+        let request = (Method::POST, &*path, &*self.key);
+        let (status, answer) = call(self.platform, request, &Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        assert_eq!(answer["replayed"], 1);
+    }
+
     pub(crate) async fn state(&self, message_id: &str) -> String {
         self.status(message_id).await["status"]
             .as_str()

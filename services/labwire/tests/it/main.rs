@@ -12,5 +12,7 @@ mod crash;
 mod delivery;
 mod doubt;
 mod lab;
+mod operator;
 mod platform;
+mod poison;
 mod webhooks;

@@ -50,22 +50,37 @@ enum Services {
 impl Platform {
     /// One process, nothing but a database.
     pub(crate) async fn in_one_process() -> Self {
-        Self::start(Broker::in_process(), Services::All, None).await
+        Self::in_one_process_told(&[]).await
+    }
+
+    /// The same with settings of the test's own.
+    pub(crate) async fn in_one_process_told(more: &[(&'static str, &str)]) -> Self {
+        Self::start(Broker::in_process(), Services::All, None, more).await
     }
 
     pub(crate) async fn over_rabbitmq(vhost: &Vhost) -> Self {
-        Self::start(rabbitmq(vhost).await, Services::All, Some(vhost)).await
+        Self::start(rabbitmq(vhost).await, Services::All, Some(vhost), &[]).await
     }
 
     pub(crate) async fn without_sender(vhost: &Vhost) -> Self {
-        Self::start(rabbitmq(vhost).await, Services::AllButSender, Some(vhost)).await
+        let broker = rabbitmq(vhost).await;
+        Self::start(broker, Services::AllButSender, Some(vhost), &[]).await
     }
 
-    async fn start(broker: Broker, services: Services, vhost: Option<&Vhost>) -> Self {
+    async fn start(
+        broker: Broker,
+        services: Services,
+        vhost: Option<&Vhost>,
+        more: &[(&'static str, &str)],
+    ) -> Self {
         let database = testkit::database().await;
         let files = tempfile::tempdir().unwrap();
         let simulator = simulator().await;
-        let settings = settings(&simulator, &files, vhost);
+        let mut settings = settings(&simulator, &files, vhost);
+        settings.extend(
+            more.iter()
+                .map(|(name, value)| (*name, (*value).to_owned())),
+        );
         let vendor_key = prepare_database(&database, &settings);
 
         let lifecycle = Lifecycle::for_tests();
@@ -128,6 +143,11 @@ impl Platform {
             .unwrap()
     }
 
+    /// What one of the operator's commands says.
+    pub(crate) fn labwire(&self, arguments: &[&str]) -> String {
+        labwire(&self.database, &self.settings, arguments)
+    }
+
     /// Completes when nothing is left to do: every send, event and callback is settled.
     pub(crate) async fn until_idle(&self) {
         eventually(LIMIT, async || {
@@ -142,6 +162,13 @@ impl Platform {
         self.lifecycle.shutdown(GRACE).await.unwrap();
         self.simulator.shutdown().await;
     }
+}
+
+/// Lets a process end in good order: what it holds is free at once.
+pub(crate) async fn end(mut process: tokio::process::Child) {
+    let id = process.id().unwrap().to_string();
+    assert!(Command::new("kill").arg(&id).status().unwrap().success());
+    assert!(process.wait().await.unwrap().success());
 }
 
 async fn rabbitmq(vhost: &Vhost) -> Broker {
@@ -182,20 +209,26 @@ fn settings(
     settings
 }
 
+fn labwire(
+    database: &TestDatabase,
+    settings: &[(&'static str, String)],
+    arguments: &[&str],
+) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_labwire"))
+        .args(arguments)
+        .env_clear()
+        .envs(settings.iter().map(|(name, value)| (name, value)))
+        .env("LABWIRE_POSTGRES__URL", &database.owner_url)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
 /// With the operator's commands. The answer is a vendor's key.
 fn prepare_database(database: &TestDatabase, settings: &[(&'static str, String)]) -> String {
-    let labwire = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_labwire"))
-            .args(arguments)
-            .env_clear()
-            .envs(settings.iter().map(|(name, value)| (name, value)))
-            .env("LABWIRE_POSTGRES__URL", &database.owner_url)
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {said}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
+    let labwire = |arguments: &[&str]| labwire(database, settings, arguments);
     labwire(&["migrate"]);
     labwire(&[
         "add-app",
