@@ -240,6 +240,17 @@ async fn a_lab_cannot_update_delete_or_take_rows_of_another() {
                 "{}",
                 table.name
             );
+            // Without a condition the policy of reading does not help: that of deleting must hold by itself.
+            let all = format!("delete from {}", table.name);
+            let own = stage
+                .count(&format!("{} where {}", table.name, table.of(a)))
+                .await;
+            assert_eq!(
+                try_statement(&stage.gateway, &[a.tenant], &all).await,
+                Ok(own.unsigned_abs()),
+                "{}",
+                table.name
+            );
         }
     }
     assert!(tried >= 7, "only {tried} tables");
