@@ -2,7 +2,7 @@
 -- says, tell their endpoints, and take back or renew their work.
 GRANT UPDATE (state, base, given_up_at, given_up, wamid, attempts, resends, sent_at, delivered_at, read_at, failed_at, failure,
               unconfirmed_at, updated_at) ON message_state TO labwire_gateway;
-GRANT UPDATE (lease_until), DELETE ON work TO labwire_gateway;
+GRANT UPDATE (lease_until, failures, losses), DELETE ON work TO labwire_gateway;
 
 CREATE POLICY callback_deliveries_gateway_insert ON callback_deliveries FOR INSERT TO labwire_gateway
     WITH CHECK (tenant_id = ANY (current_tenants()));

@@ -2,7 +2,8 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Decider, Decision, DiscardReason, ErrorClass, FailureCause, GivenUp, MessageId, WorkKind,
+    Decider, Decision, DiscardReason, ErrorClass, FailureCause, GivenUp, MessageId, MessageState,
+    WorkKind,
 };
 use serde_json::json;
 use storage::{
@@ -80,7 +81,7 @@ pub async fn replay_matching(
     Ok((replay(connection, letters, by, now).await?, has_more))
 }
 
-/// Lets a dead letter go; `false` if it is gone already. A message that still waited for it has failed then.
+/// Lets a dead letter go; `false` if it is gone already. A message that was still to be sent has failed then.
 pub async fn discard(
     connection: &mut Connection,
     letter: DeadLetter,
@@ -100,8 +101,8 @@ pub async fn discard(
     };
     if let Some(id) = message_to_send(letter) {
         let row = find_state(connection, id).await?;
-        // That it was given up could not be told when it was.
-        let untold = row.is_some_and(|row| row.state().is_open());
+        // That it was given up could not be told when it was. Of what is in doubt nobody may say so: it is for somebody to resolve.
+        let untold = row.is_some_and(|row| row.state() == MessageState::Queued);
         let learned = Learned {
             verdict: untold.then(|| given_up(letter, now)),
             entries: vec![decided.entry(letter)],

@@ -179,14 +179,6 @@ impl Effect {
         learned
     }
 
-    fn entry(&self, kind: &'static str, detail: serde_json::Value) -> Entry {
-        Entry {
-            at: self.at,
-            kind,
-            detail,
-        }
-    }
-
     /// What becomes of the work.
     pub(crate) fn outcome(&self, claim: &Claim, grace: Duration) -> Outcome {
         match &self.finding {

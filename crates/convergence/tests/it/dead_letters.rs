@@ -1,4 +1,6 @@
-use convergence::{Learned, Replayed, Verdict, discard, replay, replay_matching};
+use convergence::{
+    Fate, Learned, Replayed, Resolution, Verdict, discard, replay, replay_matching, resolve,
+};
 use domain::{
     Decider, DiscardReason, ErrorClass, FailureCause, GivenUp, MessageId, MessageState,
     ReportedStatus, WorkId, WorkKind,
@@ -95,25 +97,45 @@ async fn a_message_that_was_given_up_has_failed_and_replayed_it_is_queued_again(
     );
 }
 
+/// In doubt, and its send was given up: that is no failure that anybody could tell of.
+async fn bury_in_doubt(stage: &Stage, lab: Lab) -> (MessageId, DeadLetter) {
+    let id = stage.message(lab).await;
+    stage
+        .learn(vec![based(id, MessageState::Unconfirmed)])
+        .await;
+    let claim = stage.claim(id).await;
+    let reason = "its outcome could not be recorded".to_owned();
+    stage.finish(&claim, Disposition::Dead { reason }).await;
+    (id, letter(stage, claim.id).await)
+}
+
 /// A replay is no decision about what was in doubt before: that would be sent twice.
 #[tokio::test]
 async fn a_message_in_doubt_that_is_replayed_is_in_doubt_as_before() {
     let stage = stage().await;
     let lab = stage.lab().await;
-    let id = stage.message(lab).await;
-    stage
-        .learn(vec![based(id, MessageState::Unconfirmed)])
-        .await;
+    let (id, letter) = bury_in_doubt(&stage, lab).await;
     let since = stage.state(id).await.unconfirmed_at;
-    let work = bury(&stage, id).await;
-    assert_eq!(stage.state(id).await.state(), MessageState::Failed);
-    let letter = letter(&stage, work).await;
     assert_eq!(replay_one(&stage, lab, letter).await, ONE);
     let row = stage.state(id).await;
     assert_eq!(
         (row.state(), row.unconfirmed_at),
         (MessageState::Unconfirmed, since)
     );
+    assert_eq!(stage.work(id).await.unwrap()["state"], "waiting");
+}
+
+#[tokio::test]
+async fn a_message_in_doubt_whose_letter_is_discarded_is_still_to_be_resolved() {
+    let stage = stage().await;
+    let lab = stage.lab().await;
+    let (id, letter) = bury_in_doubt(&stage, lab).await;
+    assert!(discard_one(&stage, lab, letter).await);
+    assert_eq!(stage.state(id).await.state(), MessageState::Unconfirmed);
+    let mut tx = stage.gateway.begin_for(&[lab.tenant]).await.unwrap();
+    let sent = Fate::Sent { wamid: None };
+    let resolution = resolve(&mut tx, id, sent, Decider::Operator, now()).await;
+    assert_eq!(resolution.unwrap(), Resolution::Resolved);
 }
 
 #[rstest]

@@ -239,8 +239,8 @@ async fn of_two_who_decide_at_once_one_is_late() {
             decide(&stage, lab, id, SENT),
             decide(&stage, lab, id, Fate::NotSent)
         );
-        let state = stage.state(id).await.state();
-        let late = Resolution::NotInDoubt(state);
+        let reached = stage.state(id).await.state();
+        let late = Resolution::NotInDoubt(reached);
         let resolved = Resolution::Resolved;
         assert!(
             [(resolved, late), (late, resolved)].contains(&(one, other)),
@@ -248,7 +248,7 @@ async fn of_two_who_decide_at_once_one_is_late() {
         );
         assert_eq!(
             stage.work(id).await.is_some(),
-            state == MessageState::Queued
+            reached == MessageState::Queued
         );
     }
     assert_eq!(stage.decisions().await.len(), 10);

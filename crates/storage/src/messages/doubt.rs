@@ -8,7 +8,7 @@ use crate::{Connection, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doubts {
     pub unconfirmed: i64,
-    /// Of these, how many wait for somebody's decision.
+    /// Of these, how many wait for somebody's decision: their send is held for it, or was given up.
     pub parked: i64,
     /// Since when the one among them is in doubt that has been so longest.
     pub parked_since: Option<DateTime<Utc>>,
@@ -30,11 +30,12 @@ pub async fn count_doubts(connection: &mut Connection) -> Result<Doubts> {
         Doubts,
         r#"
         SELECT count(*) AS "unconfirmed!",
-               count(*) FILTER (WHERE w.state = 'held') AS "parked!",
-               min(s.unconfirmed_at) FILTER (WHERE w.state = 'held') AS parked_since
-        FROM message_state AS s
-        LEFT JOIN work AS w ON w.subject = s.message_id AND w.kind = 'send' AND w.state = 'held' AND starts_with(w.hold_scope, 'message:')
-        WHERE s.unconfirmed_at IS NOT NULL AND s.state = 'unconfirmed'
+               count(*) FILTER (WHERE doubt.is_parked) AS "parked!",
+               min(doubt.unconfirmed_at) FILTER (WHERE doubt.is_parked) AS parked_since
+        FROM (
+            SELECT s.unconfirmed_at, w.id IS NULL OR w.state = 'held' AND starts_with(w.hold_scope, 'message:') AS is_parked
+            FROM message_state AS s LEFT JOIN work AS w ON w.subject = s.message_id AND w.kind = 'send'
+            WHERE s.unconfirmed_at IS NOT NULL AND s.state = 'unconfirmed') AS doubt
         "#
     )
     .fetch_one(connection)
@@ -50,12 +51,12 @@ pub async fn list_in_doubt(
     let rows = sqlx::query!(
         r#"
         SELECT s.message_id, s.tenant_id, s.unconfirmed_at AS "unconfirmed_at!", s.resends,
-               coalesce(w.state = 'held' AND starts_with(w.hold_scope, 'message:'), false) AS "is_parked!",
+               w.id IS NULL OR w.state = 'held' AND starts_with(w.hold_scope, 'message:') AS "is_parked!",
                CASE WHEN w.state = 'waiting' THEN w.due_at END AS due_at
         FROM message_state AS s
         LEFT JOIN work AS w ON w.subject = s.message_id AND w.kind = 'send'
         WHERE s.unconfirmed_at IS NOT NULL AND s.state = 'unconfirmed'
-          AND (NOT $1 OR w.state = 'held' AND starts_with(w.hold_scope, 'message:'))
+          AND (NOT $1 OR w.id IS NULL OR w.state = 'held' AND starts_with(w.hold_scope, 'message:'))
         ORDER BY s.unconfirmed_at, s.message_id LIMIT $2
         "#,
         only_parked,

@@ -57,9 +57,9 @@ pub async fn list_history(
         SELECT m.id, s.state, m.recipient, m.content, m.attachment_id IS NOT NULL AS "has_attachment!",
                coalesce(s.failure, s.given_up) AS failure, m.created_at, s.sent_at, s.delivered_at, s.read_at,
                CASE WHEN s.state = 'unconfirmed' THEN coalesce(s.unconfirmed_at, s.updated_at) END AS doubted_at,
-               s.state = 'unconfirmed' AND EXISTS (
+               s.state = 'unconfirmed' AND NOT EXISTS (
                    SELECT FROM work AS w
-                   WHERE w.subject = m.id AND w.kind = 'send' AND w.state = 'held' AND starts_with(w.hold_scope, 'message:')) AS "is_parked!"
+                   WHERE w.subject = m.id AND w.kind = 'send' AND NOT (w.state = 'held' AND starts_with(w.hold_scope, 'message:'))) AS "is_parked!"
         FROM messages AS m JOIN message_state AS s ON s.message_id = m.id
         WHERE m.tenant_id = $1 AND ($2::text IS NULL OR s.state = $2)
           AND m.id >= uuid_floor(coalesce($3::timestamptz, 'epoch')) AND ($4::timestamptz IS NULL OR m.id < uuid_floor($4))

@@ -31,11 +31,12 @@ pub async fn lock_work(
     }))
 }
 
-/// Work that waits for whatever reason is due now, at the place that it had from the beginning. What is claimed is left alone.
+/// Work that waits for whatever reason is due now, at the place that it had from the beginning and with a fresh retry budget.
+/// What is claimed is left alone.
 pub async fn restart(connection: &mut Connection, id: WorkId) -> Result<bool> {
     let row = sqlx::query!(
         r#"
-        UPDATE work SET state = 'waiting', hold_scope = NULL, lease_until = NULL, reason = NULL, due_at = created_at
+        UPDATE work SET state = 'waiting', hold_scope = NULL, lease_until = NULL, reason = NULL, due_at = created_at, failures = 0, losses = 0
         WHERE id = $1 AND state <> 'claimed' RETURNING kind, partition
         "#,
         id.as_uuid()

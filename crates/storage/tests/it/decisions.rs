@@ -69,11 +69,20 @@ async fn what_is_in_doubt_is_counted_and_listed_the_longest_first() {
     let oldest = find_state(&mut tx, parked).await.unwrap().unwrap();
     assert_eq!(parked_since, oldest.unconfirmed_at);
 
+    // A send that was given up waits for somebody just as well.
+    sqlx::query("delete from work where subject = $1")
+        .bind(fresh.as_uuid())
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    assert_eq!(count_doubts(&mut tx).await.unwrap().parked, 2);
     let all = list_in_doubt(&mut tx, false, 10).await.unwrap();
     let ids: Vec<MessageId> = all.iter().map(|it| it.message_id).collect();
     assert_eq!(ids, [waiting, parked, fresh]);
     assert!(!all[0].doubt.is_parked && all[0].due_at.is_some());
-    assert!(all[1].doubt.is_parked && all[1].due_at.is_none());
+    for parked in &all[1..] {
+        assert!(parked.doubt.is_parked && parked.due_at.is_none());
+    }
     assert_eq!(all[1].tenant_id, lab.tenant);
     let only_parked = list_in_doubt(&mut tx, true, 1).await.unwrap();
     assert_eq!(only_parked, all[1..2]);
@@ -83,10 +92,13 @@ async fn what_is_in_doubt_is_counted_and_listed_the_longest_first() {
 async fn the_history_says_of_a_message_in_doubt_since_when_and_whether_it_is_parked() {
     let stage = stage().await;
     let lab = stage.lab().await;
-    let (waiting, parked) = (
+    let (waiting, parked, given_up) = (
         in_doubt(&stage, lab, 300, false).await,
         in_doubt(&stage, lab, 200, true).await,
+        in_doubt(&stage, lab, 100, false).await,
     );
+    let delete = format!("delete from work where subject = '{}'", given_up.as_uuid());
+    stage.test.execute(&delete).await;
     let queued = stage.message(lab).await;
     let filter = HistoryFilter {
         tenant_id: lab.tenant,
@@ -98,11 +110,16 @@ async fn the_history_says_of_a_message_in_doubt_since_when_and_whether_it_is_par
     };
     let mut tx = stage.gateway.begin_for(&[lab.tenant]).await.unwrap();
     let rows = list_history(&mut tx, &filter).await.unwrap();
-    for (id, expected) in [(waiting, Some(false)), (parked, Some(true)), (queued, None)] {
+    for (id, expected) in [
+        (waiting, Some(false)),
+        (parked, Some(true)),
+        (given_up, Some(true)),
+        (queued, None),
+    ] {
         let row = rows.iter().find(|row| row.id == id).unwrap();
-        let state = find_state(&mut tx, id).await.unwrap().unwrap();
+        let stored = find_state(&mut tx, id).await.unwrap().unwrap();
         let doubt = expected.map(|is_parked| Doubt {
-            since: state.unconfirmed_at.unwrap(),
+            since: stored.unconfirmed_at.unwrap(),
             is_parked,
         });
         assert_eq!(row.doubt, doubt);

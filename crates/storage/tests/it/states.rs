@@ -1,3 +1,4 @@
+use chrono::{DateTime, Utc};
 use domain::{
     Delivery, ErrorClass, FailureCause, GivenUp, MessageId, MessageState, ReportedStatus,
     StatusReport,
@@ -12,6 +13,17 @@ use storage::{
 use testkit::eventually;
 
 use crate::support::{LIMIT, message, now, seconds, stage};
+
+fn given_up(at: DateTime<Utc>) -> GivenUp {
+    GivenUp {
+        at,
+        cause: FailureCause {
+            code: None,
+            class: ErrorClass::Permanent,
+            detail: "given up".to_owned(),
+        },
+    }
+}
 
 #[tokio::test]
 async fn a_state_is_read_back_as_it_was_written() {
@@ -39,14 +51,7 @@ async fn a_state_is_read_back_as_it_was_written() {
             tenant_id: lab.tenant,
             delivery: Delivery {
                 base: MessageState::Unconfirmed,
-                given_up: Some(GivenUp {
-                    at,
-                    cause: FailureCause {
-                        code: None,
-                        class: ErrorClass::Permanent,
-                        detail: "given up".to_owned(),
-                    },
-                }),
+                given_up: Some(given_up(at)),
                 ..Delivery::queued()
             }
             .apply(&sent)

@@ -149,8 +149,16 @@ async fn find_waiting(
     let flow = FlowId::from_uuid(message.sender_number_id.as_uuid());
     scopes.push(Scope::pair(flow, &message.recipient_hash));
     let work = row.message_id.as_uuid();
-    let wait = find_wait(connection, WorkKind::Send, work, &scopes).await?;
-    Ok(wait.map(|wait| Waiting::new(wait, now)))
+    if let Some(wait) = find_wait(connection, WorkKind::Send, work, &scopes).await? {
+        return Ok(Some(Waiting::new(wait, now)));
+    }
+    // Without work it is settled by now, or waits for somebody who looks after the dead letters.
+    let row = find_state(connection, row.message_id).await?;
+    let is_open = row.is_some_and(|row| row.state().is_open());
+    Ok(is_open.then(|| Waiting {
+        reason: "its send was given up; waiting for a decision".to_owned(),
+        until: None,
+    }))
 }
 
 impl Waiting {

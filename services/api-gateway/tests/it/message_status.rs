@@ -90,6 +90,19 @@ async fn a_failed_message_says_why_and_a_delivered_one_when() {
 }
 
 #[tokio::test]
+async fn a_message_whose_send_was_given_up_untold_waits_for_a_decision() {
+    let app = App::start().await;
+    let lab = app.lab("1001").await;
+    let id = app.accepted(&lab, &report()).await;
+    app.database.execute("delete from work").await;
+    let found = status(&app, &lab, id).await;
+    assert_eq!(
+        found["waiting"],
+        json!({ "reason": "its send was given up; waiting for a decision", "until": null })
+    );
+}
+
+#[tokio::test]
 async fn an_unknown_message_is_not_found() {
     let app = App::start().await;
     let lab = app.lab("1001").await;

@@ -286,14 +286,12 @@ fn tell(total: Replayed, has_more: bool, json: bool) -> anyhow::Result<()> {
             "replayed": replayed, "settled": settled, "has_more": has_more,
         }));
     }
-    let mut text = format!("replayed {replayed}");
-    if settled > 0 {
-        text.push_str(&format!("; {settled} were settled already and are let go"));
-    }
-    if has_more {
-        text.push_str("; there are more");
-    }
-    say(&text)
+    let settled = match settled {
+        0 => String::new(),
+        settled => format!("; {settled} were settled already and are let go"),
+    };
+    let more = if has_more { "; there are more" } else { "" };
+    say(&format!("replayed {replayed}{settled}{more}"))
 }
 
 async fn discard_one(config: &DatabaseConfig, options: &Discard) -> anyhow::Result<()> {

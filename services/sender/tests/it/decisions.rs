@@ -112,6 +112,27 @@ async fn a_decision_comes_too_late_for_a_message_past_its_lifetime() {
     assert_eq!(graph.sends().await.len(), 1);
 }
 
+/// Nobody can be asked a second time about what was decided: it is in doubt no more.
+#[tokio::test]
+async fn a_decided_send_that_takes_its_senders_down_is_given_up() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    let (_, id) = stage.text().await;
+    leave_claimed(&stage, true).await;
+    let engine = stage.engine(graph.client()).await;
+    stage.until_state(id, "unconfirmed").await;
+    engine.finish().await;
+    decide(&stage, id, Fate::NotSent).await;
+    leave_claimed(&stage, false).await;
+    stage.test.execute("UPDATE work SET losses = 4").await;
+
+    let engine = stage.engine(graph.client()).await;
+    stage.until_state(id, "failed").await;
+    let letters = "SELECT 1 FROM dead_letters";
+    eventually(LIMIT, async || stage.test.rows(letters).await.len() == 1).await;
+    engine.finish().await;
+    assert!(graph.sends().await.is_empty());
+}
+
 /// It has not left yet: its file is being uploaded when the status of the first try arrives.
 #[tokio::test]
 async fn a_repetition_that_a_status_makes_needless_does_not_leave() {
