@@ -8,12 +8,19 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// A role that does not see every row is an error, not a loss.
 const SEE_EVERYTHING: &str = "SET LOCAL row_security = off";
 
+/// That it was in doubt or given up is forgotten once that is over; the timeline forgets nothing.
 const MESSAGES: &str = "
     SELECT s.message_id, s.tenant_id AS lab_id, m.id IS NOT NULL AS has_content, s.state, s.attempts, s.resends,
            s.sent_at IS NOT NULL AS was_sent, s.delivered_at IS NOT NULL AS was_delivered, s.read_at IS NOT NULL AS was_read,
-           s.failed_at IS NOT NULL AS was_failed, s.unconfirmed_at IS NOT NULL AS was_unconfirmed,
-           s.failure->>'class' AS failure_class, s.failure->>'detail' AS failure_detail
-    FROM message_state AS s LEFT JOIN messages AS m ON m.id = s.message_id ORDER BY s.message_id";
+           coalesce(s.failed_at, s.given_up_at) IS NOT NULL OR tried.failed AS was_failed,
+           s.unconfirmed_at IS NOT NULL OR tried.unconfirmed AS was_unconfirmed,
+           coalesce(s.failure, s.given_up)->>'class' AS failure_class, coalesce(s.failure, s.given_up)->>'detail' AS failure_detail
+    FROM message_state AS s LEFT JOIN messages AS m ON m.id = s.message_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(bool_or(t.detail->>'result' = 'failed'), false) AS failed,
+               coalesce(bool_or(t.detail->>'result' = 'unconfirmed'), false) AS unconfirmed
+        FROM timeline AS t WHERE t.message_id = s.message_id AND t.kind = 'attempt') AS tried
+    ORDER BY s.message_id";
 const TIMELINE: &str = "
     SELECT message_id, kind, detail->>'result' AS result, detail->>'status' AS status, detail->>'delivery_id' AS delivery_id
     FROM timeline ORDER BY message_id, id";

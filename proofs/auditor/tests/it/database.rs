@@ -83,6 +83,47 @@ async fn what_is_read_is_judged_as_what_was_written() {
     assert_eq!(audit(&ledgers).to_json(), scene.audit().to_json());
 }
 
+/// The pipeline forgets a doubt that is over, and takes back that it gave up: its timeline keeps both.
+#[tokio::test]
+async fn what_a_message_once_was_is_read_from_its_timeline() {
+    let mut scene = Scene::new();
+    scene.read(PARKS);
+    let (folder, database) = recorded(&scene).await;
+    for result in ["failed", "unconfirmed"] {
+        let insert = format!(
+            "insert into timeline (message_id, id, tenant_id, at, kind, detail)
+             select message_id, gen_random_uuid(), tenant_id, now(), 'attempt', '{{\"result\": \"{result}\"}}' from message_state"
+        );
+        let before = read(folder.path(), &database.owner_url).await.unwrap();
+        database.execute(&insert).await;
+        let after = read(folder.path(), &database.owner_url).await.unwrap();
+        let was = |ledgers: &Ledgers| {
+            let message = &ledgers.database.messages[0];
+            if result == "failed" {
+                message.was_failed
+            } else {
+                message.was_unconfirmed
+            }
+        };
+        assert_eq!((was(&before), was(&after)), (false, true), "{result}");
+    }
+}
+
+/// That we gave it up ourselves is a cause like any other.
+#[tokio::test]
+async fn a_message_that_was_given_up_has_failed_with_its_cause() {
+    let mut scene = Scene::new();
+    scene.read(PARKS);
+    let (folder, database) = recorded(&scene).await;
+    let give_up = r#"update message_state set given_up_at = now(), given_up = '{"class": "permanent", "detail": "given up"}'"#;
+    database.execute(give_up).await;
+    let ledgers = read(folder.path(), &database.owner_url).await.unwrap();
+    let message = &ledgers.database.messages[0];
+    assert!(message.was_failed);
+    assert_eq!(message.failure_class.as_deref(), Some("permanent"));
+    assert_eq!(message.failure_detail.as_deref(), Some("given up"));
+}
+
 #[tokio::test]
 async fn a_role_that_does_not_see_every_row_is_refused() {
     let (folder, database) = recorded(&Scene::new()).await;
