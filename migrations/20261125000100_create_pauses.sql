@@ -9,6 +9,8 @@ CREATE TABLE pauses (
     strikes   integer     NOT NULL,
     paused_at timestamptz NOT NULL,
     until     timestamptz NOT NULL,
+    -- Somebody is trying: until then nobody else does.
+    tried_until timestamptz,
     CONSTRAINT pauses_pkey PRIMARY KEY (scope),
     CONSTRAINT pauses_strikes_check CHECK (strikes > 0)
 );

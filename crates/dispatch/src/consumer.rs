@@ -207,6 +207,7 @@ async fn next(
 }
 
 async fn acknowledge(delivery: Delivery) {
+    failpoints::reach("consume.acking");
     if delivery.ack().await.is_err() {
         tracing::debug!("a hint could not be acknowledged: it will come back and claim nothing");
     }

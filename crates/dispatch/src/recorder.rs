@@ -7,7 +7,7 @@ use storage::work::{Claim, Disposition, Finished, NewPause};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Deps, Handler, Outcome, Settings, Statements, WorkStore as _, hints::Hint, metrics};
+use crate::{Deps, Handler, Outcome, Settings, Statements, WorkStore, hints::Hint, metrics};
 
 /// What acting on a claim found out, on its way to being recorded. The hint is settled when it is dropped.
 pub(crate) struct Acted<E> {
@@ -15,6 +15,12 @@ pub(crate) struct Acted<E> {
     pub(crate) effect: E,
     pub(crate) hint: Option<Arc<Hint>>,
 }
+
+/// A transaction that is to be committed, and what it says.
+type Recorded<H> = (
+    <<H as Handler>::Store as WorkStore>::Transaction,
+    Vec<Outcome>,
+);
 
 /// Records effects and outcomes, many to a transaction: what waits while one commits is the next batch.
 /// An answer that was learned is kept in memory until the database takes it.
@@ -102,14 +108,23 @@ impl<H: Handler> Recorder<H> {
     /// A handler that panics over what it has read, and a database that falls silent, are troubles like others.
     async fn try_record(&self, effects: &[(Claim, H::Effect)]) -> Result<(), Trouble> {
         let record = AssertUnwindSafe(self.record(effects)).catch_unwind();
-        match tokio::time::timeout(self.settings.store_timeout, record).await {
-            Ok(Ok(result)) => result.map_err(Trouble::Storage),
-            Ok(Err(_)) => Err(Trouble::Panicked),
-            Err(_) => Err(Trouble::Silent),
+        let (tx, outcomes) = match tokio::time::timeout(self.settings.store_timeout, record).await {
+            Ok(Ok(recorded)) => recorded.map_err(Trouble::Storage)?,
+            Ok(Err(_)) => return Err(Trouble::Panicked),
+            Err(_) => return Err(Trouble::Silent),
+        };
+        // Not within the time limit: recording the same twice would count attempts that were never made.
+        let committed = self.deps.database.commit(tx).await;
+        committed.map_err(Trouble::Storage)?;
+        failpoints::reach("record.committed");
+        for outcome in &outcomes {
+            metrics::outcome(self.handler.kind(), outcome);
         }
+        Ok(())
     }
 
-    async fn record(&self, effects: &[(Claim, H::Effect)]) -> storage::Result<()> {
+    /// Everything but the commit.
+    async fn record(&self, effects: &[(Claim, H::Effect)]) -> storage::Result<Recorded<H>> {
         let now = self.deps.clock.now();
         let mut tx = self.deps.database.begin().await?;
         let outcomes = self.handler.record(&mut tx, effects, now).await?;
@@ -124,12 +139,7 @@ impl<H: Handler> Recorder<H> {
             .map(|(claim, outcome)| finished(claim, outcome, now))
             .collect();
         tx.finish(&finished, now).await?;
-        self.deps.database.commit(tx).await?;
-        failpoints::reach("record.committed");
-        for outcome in &outcomes {
-            metrics::outcome(self.handler.kind(), outcome);
-        }
-        Ok(())
+        Ok((tx, outcomes))
     }
 
     /// The effect cannot be written: the work is tried again, and in the end given up where people can see it. What may have

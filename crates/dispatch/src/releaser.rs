@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -145,8 +145,9 @@ impl<H: Handler> Releaser<H> {
         let in_flight: HashMap<FlowId, InFlight> =
             in_flight.into_iter().map(|it| (it.flow, it)).collect();
         self.refresh_limits(&due, now).await?;
-        let mut gates = self.gates(&mut connection, &due).await?;
+        let gates = self.gates(&mut connection, &due).await?;
         let mut permits = Vec::with_capacity(due.len());
+        let mut trying = Vec::new();
         for flow in due {
             let in_flight = in_flight.get(&flow).copied().unwrap_or(InFlight {
                 flow,
@@ -155,19 +156,18 @@ impl<H: Handler> Releaser<H> {
             });
             let most = self.pacing.permits(in_flight, now.monotonic);
             let may_try = most > 0 && in_flight.out == 0;
-            let most = match gates.pass(self.pacing.scopes(flow), may_try, now.wall) {
-                Gate::Open => most,
-                Gate::One => most.min(1),
+            match gates.pass(self.pacing.scopes(flow), may_try, now.wall) {
+                Gate::Open => permits.push(FlowPermits {
+                    flow,
+                    permits: most,
+                }),
+                Gate::Try(scopes) => trying.push((flow, scopes)),
                 Gate::Shut(until) => {
                     wake = until.map_or(wake, |until| wake.min(until_then(until, now.wall)));
-                    continue;
                 }
-            };
-            permits.push(FlowPermits {
-                flow,
-                permits: most,
-            });
+            }
         }
+        permits.extend(self.take_turns(&mut connection, trying, now).await?);
         let open: Vec<FlowPermits> = permits.iter().copied().filter(|p| p.permits > 0).collect();
         if !open.is_empty() {
             let candidates = connection.pick_due(self.kind, &open, now.wall).await?;
@@ -184,6 +184,31 @@ impl<H: Handler> Releaser<H> {
         Ok(refilled
             .fold(wake, Duration::min)
             .max(Duration::from_millis(1)))
+    }
+
+    /// One message each for the flows that got the turn to try all that was paused for them.
+    async fn take_turns(
+        &self,
+        connection: &mut Connection<H>,
+        trying: Vec<(FlowId, Vec<Scope>)>,
+        now: Instant,
+    ) -> storage::Result<Vec<FlowPermits>> {
+        let mut scopes: Vec<Scope> = trying.iter().flat_map(|it| it.1.clone()).collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        let tried_until = now.wall + self.settings.release_lease * 2;
+        let taken = connection
+            .try_pauses(&scopes, now.wall, tried_until)
+            .await?;
+        let mut free: HashSet<Scope> = taken.into_iter().collect();
+        let mut permits = Vec::new();
+        for (flow, scopes) in trying {
+            if scopes.iter().all(|scope| free.contains(scope)) {
+                free.retain(|scope| !scopes.contains(scope));
+                permits.push(FlowPermits { flow, permits: 1 });
+            }
+        }
+        Ok(permits)
     }
 
     /// The pauses of all that these flows depend on.

@@ -40,6 +40,7 @@ pub trait WorkStore: Clone + Send + Sync + 'static {
 
     fn begin(&self) -> impl Future<Output = Result<Self::Transaction>> + Send;
 
+    /// Takes as long as it takes to find out whether it is committed, within limits of its own.
     fn commit(&self, tx: Self::Transaction) -> impl Future<Output = Result<()>> + Send;
 
     /// Waits until it can be asked, however long that takes.
@@ -82,6 +83,13 @@ pub trait Statements: Send {
     ) -> impl Future<Output = Result<Vec<InFlight>>> + Send;
 
     fn list_pauses(&mut self, scopes: &[Scope]) -> impl Future<Output = Result<Vec<Pause>>> + Send;
+
+    fn try_pauses(
+        &mut self,
+        scopes: &[Scope],
+        now: DateTime<Utc>,
+        tried_until: DateTime<Utc>,
+    ) -> impl Future<Output = Result<Vec<Scope>>> + Send;
 
     fn probe_held(&mut self, now: DateTime<Utc>) -> impl Future<Output = Result<u64>> + Send;
 
@@ -166,7 +174,7 @@ impl WorkStore for Database {
     }
 
     async fn commit(&self, tx: Transaction) -> Result<()> {
-        Ok(tx.commit().await?)
+        Self::commit(self, tx).await
     }
 
     async fn until_reachable(&self) {
@@ -215,6 +223,15 @@ impl Statements for storage::Connection {
 
     async fn list_pauses(&mut self, scopes: &[Scope]) -> Result<Vec<Pause>> {
         work::list_pauses(self, scopes).await
+    }
+
+    async fn try_pauses(
+        &mut self,
+        scopes: &[Scope],
+        now: DateTime<Utc>,
+        tried_until: DateTime<Utc>,
+    ) -> Result<Vec<Scope>> {
+        work::try_pauses(self, scopes, now, tried_until).await
     }
 
     async fn probe_held(&mut self, now: DateTime<Utc>) -> Result<u64> {

@@ -7,8 +7,12 @@ use sqlx::{
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::timeout;
 
-use crate::{DatabaseClock, Error, Result};
+use crate::{
+    DatabaseClock, Error, Result,
+    commit::{Fate, Written},
+};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
@@ -18,6 +22,12 @@ pub type Connection = PgConnection;
 pub type PooledConnection = PoolConnection<Postgres>;
 /// A transaction: rolls back when dropped, `commit` ends it.
 pub type Transaction = sqlx::Transaction<'static, Postgres>;
+
+/// Longer than a commit takes that still works.
+const COMMIT_ANSWER: Duration = Duration::from_secs(4);
+/// How often the server is asked what became of a transaction whose commit was not answered.
+const INQUIRIES: u32 = 20;
+const INQUIRY_PAUSE: Duration = Duration::from_millis(250);
 
 /// A pool of connections as one role, and the time on the other side of it.
 #[derive(Debug, Clone)]
@@ -72,6 +82,37 @@ impl Database {
             .fetch_one(&mut *tx)
             .await?;
         Ok(tx)
+    }
+
+    /// Commits. Should the answer be lost, the server is asked what became of the transaction: an error means that it was not
+    /// committed, or that nobody could tell.
+    pub async fn commit(&self, mut tx: Transaction) -> Result<()> {
+        // Before the commit is sent, silence means that there is none.
+        let asked = timeout(COMMIT_ANSWER, Written::by(&mut tx)).await;
+        let written = asked.map_err(|_| Error::silent())??;
+        let error = match timeout(COMMIT_ANSWER, tx.commit()).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => Error::from(error),
+            Err(_) => Error::silent(),
+        };
+        match written {
+            Some(written) if error.is_unavailable() => self.find_out(&written, error).await,
+            _ => Err(error),
+        }
+    }
+
+    async fn find_out(&self, written: &Written, lost: Error) -> Result<()> {
+        for _ in 0..INQUIRIES {
+            let asked = timeout(COMMIT_ANSWER, async {
+                written.fate(&mut *self.acquire().await?).await
+            });
+            match asked.await {
+                Ok(Ok(Fate::Committed)) => return Ok(()),
+                Ok(Ok(Fate::Aborted)) => return Err(lost),
+                Ok(Ok(Fate::Open) | Err(_)) | Err(_) => tokio::time::sleep(INQUIRY_PAUSE).await,
+            }
+        }
+        Err(lost)
     }
 
     /// Waits until the server answers: for readiness.

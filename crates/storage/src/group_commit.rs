@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{Error, Result};
 
 /// Longer than any commit takes that still works.
-const COMMIT_DEADLINE: Duration = Duration::from_secs(30);
+const COMMIT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Many callers, one transaction: what waits while one batch commits becomes the next batch.
 /// No timer is involved, so a lone caller pays for a lone commit and a crowd shares one.

@@ -5,6 +5,7 @@ pub mod api_keys;
 pub mod attachments;
 pub mod callbacks;
 mod clock;
+mod commit;
 pub mod credentials;
 mod database;
 pub mod decisions;

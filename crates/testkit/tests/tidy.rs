@@ -220,8 +220,8 @@ fn may_use(package: &Package, dependency: &str, in_tests: bool, packages: &[Pack
         return in_tests || is_free_proof;
     }
     match packages.iter().find(|it| it.name == dependency) {
-        // Nothing leans on what proves it; even another proof runs the program.
-        Some(used) if used.place == Place::Proofs => false,
+        // Nothing leans on what proves it. Other proofs run the auditor's program: they must not share its code, either.
+        Some(used) if used.place == Place::Proofs => is_free_proof && used.name != AUDITOR,
         _ if package.place == Place::Proofs => is_free_proof,
         Some(used) if used.place == Place::Services => {
             package.name == COMPOSER || (in_tests && dependency == SIMULATOR && is_service)

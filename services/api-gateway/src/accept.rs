@@ -61,7 +61,7 @@ async fn commit(
     };
     match stored.await {
         Ok((tx, answers)) => {
-            tx.commit().await?;
+            database.commit(tx).await?;
             failpoints::reach("gateway.committed");
             Ok(answers.into_iter().map(Verdict::Answered).collect())
         }

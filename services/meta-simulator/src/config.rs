@@ -73,6 +73,8 @@ pub struct Webhooks {
     /// POSTs under way at once to one callback.
     pub in_flight: usize,
     pub timeout: Duration,
+    /// Whether a connection serves several POSTs. Without, they spread over all that stand behind one address.
+    pub keep_alive: bool,
     /// The first wait after an answer that is not 200; each later one is twice as long.
     pub retry_first: Duration,
     pub retry_longest: Duration,
@@ -85,6 +87,7 @@ impl Default for Webhooks {
             max_batch: 100,
             in_flight: 64,
             timeout: Duration::from_secs(10),
+            keep_alive: true,
             retry_first: Duration::from_millis(250),
             retry_longest: Duration::from_secs(10),
             give_up_after: Duration::from_mins(10),

@@ -53,6 +53,11 @@ impl Engine {
             .redirect(Policy::none())
             .timeout(Duration::from_secs(10))
             .no_proxy()
+            .pool_max_idle_per_host(if config.webhooks.keep_alive {
+                usize::MAX
+            } else {
+                0
+            })
             .build()?;
         let (timer, schedule) = unbounded_channel();
         let now = config.clock.now();

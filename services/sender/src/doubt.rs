@@ -1,13 +1,16 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use convergence::Changed;
 use dispatch::{Claim, Outcome};
-use domain::{MessageId, MessageState};
+use domain::{MessageId, MessageState, WorkId};
 use storage::{
     Connection, Database,
     messages::{self, MessageRow},
+    work::list_claimed,
 };
+
+use crate::effect::Effect;
 
 /// Whether a send repeats one whose fate is unknown, and who wants that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +40,19 @@ impl Resend {
         let row = messages::find_state(connection, MessageId::from_uuid(claim.subject)).await?;
         Ok(row.map_or(Self::No, |row| Self::of(&row)))
     }
+}
+
+/// The claims that nobody took over meanwhile: two who tell of one send would count it twice. Messages are locked before
+/// work, as by all who learn of them.
+pub(crate) async fn still_ours(
+    connection: &mut Connection,
+    effects: &[(Claim, Effect)],
+) -> storage::Result<HashSet<WorkId>> {
+    let claims = effects.iter().map(|(claim, _)| claim);
+    let messages = claims.clone().map(|it| MessageId::from_uuid(it.subject));
+    messages::lock_states(connection, &messages.collect::<Vec<_>>()).await?;
+    let claims: Vec<(WorkId, i32)> = claims.map(|it| (it.id, it.attempt)).collect();
+    list_claimed(connection, &claims).await
 }
 
 /// Since when the fate of a message in doubt is unknown.

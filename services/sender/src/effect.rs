@@ -94,6 +94,18 @@ const UNCONFIRMED_REASON: &str = "waiting to hear whether the provider took the 
 const PARKED_REASON: &str = "nothing was heard of this send; waiting for a decision, because sending again might reach the patient twice";
 
 impl Effect {
+    /// The same from one whose claim another took over: that one tells, and counts, what it does not know. An answer is news.
+    pub(crate) fn of_an_outsider(&self) -> Cow<'_, Self> {
+        let knows_nothing = self.resend.is_none() || matches!(self.finding, Finding::Unconfirmed);
+        if !knows_nothing {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self {
+            finding: Finding::ClaimLost,
+            ..*self
+        })
+    }
+
     /// The same about a message in doubt: it may have been sent, so nobody may say that it failed. A person decides.
     pub(crate) fn in_doubt(&self) -> Cow<'_, Self> {
         match self.finding {

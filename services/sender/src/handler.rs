@@ -349,16 +349,21 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
     ) -> storage::Result<Vec<Outcome>> {
         let mut learned = Vec::with_capacity(effects.len());
         let mut judged = Vec::with_capacity(effects.len());
+        let ours = doubt::still_ours(connection, effects).await?;
         for (claim, effect) in effects {
             let resend = match effect.resend {
                 Some(resend) => resend,
                 None => Resend::of_lost(connection, claim).await?,
             };
+            let is_ours = ours.contains(&claim.id);
             let effect = match resend {
+                _ if !is_ours => effect.of_an_outsider(),
                 Resend::Policy => effect.in_doubt(),
                 Resend::No | Resend::Decision => Cow::Borrowed(effect),
             };
-            let item = effect.learned(claim, resend);
+            let mut item = effect.learned(claim, resend);
+            item.attempted &= is_ours;
+            item.resent &= is_ours;
             if item.resent {
                 metrics::resend(resend);
             }

@@ -117,7 +117,7 @@ impl Committer {
         let mut tx = self.database.begin().await?;
         insert_events(&mut tx, &events).await?;
         work::insert(&mut tx, &works, lease_until).await?;
-        tx.commit().await?;
+        self.database.commit(tx).await?;
         failpoints::reach("ingest.committed");
         for work in works.iter().filter(|_| publishes) {
             if self.committed.try_send(work.id).is_err() {

@@ -1,15 +1,15 @@
 //! A handler that does as it is told and remembers what it did.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
 use dispatch::{Begin, Claim, FlowLimits, Handler, Outcome};
-use domain::{Clock, FlowId, Rate, SystemClock, WorkId, WorkKind};
-use storage::{Connection, Database};
+use domain::{Clock, FlowId, Rate, Scope, SystemClock, WorkId, WorkKind};
+use storage::{Connection, Database, work::lift_pauses};
 use tokio::sync::Semaphore;
 
 /// What to do with a claim.
@@ -169,6 +169,23 @@ impl Drop for Acting {
     }
 }
 
+impl Script {
+    /// What was done shows that all works that its flow depends on.
+    fn proven(
+        &self,
+        effects: &[(Claim, Effect)],
+        now: DateTime<Utc>,
+    ) -> BTreeMap<Scope, DateTime<Utc>> {
+        let done = |effect: &Effect| matches!(effect, Effect::Found(Outcome::Done));
+        let done = effects.iter().filter(|(_, effect)| done(effect));
+        let limits = lock(&self.0.limits);
+        let proven = done.filter_map(|(claim, _)| limits.get(&claim.flow));
+        proven
+            .flat_map(|limits| limits.scopes.iter().map(|scope| (scope.clone(), now)))
+            .collect()
+    }
+}
+
 impl Handler for Script {
     type Store = Database;
     type Effect = Effect;
@@ -233,11 +250,12 @@ impl Handler for Script {
 
     async fn record(
         &self,
-        _: &mut Connection,
+        connection: &mut Connection,
         effects: &[(Claim, Effect)],
-        _: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> storage::Result<Vec<Outcome>> {
         lock(&self.0.recorded).extend(effects.iter().map(|(claim, _)| claim.id));
+        lift_pauses(connection, &self.proven(effects, now), now).await?;
         effects
             .iter()
             .map(|(_, effect)| match effect {

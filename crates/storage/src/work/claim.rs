@@ -154,7 +154,7 @@ pub async fn claim_abandoned(
         partitions,
         now,
         lease_until,
-        ABANDONED_AT_ONCE as i64
+        i64::try_from(ABANDONED_AT_ONCE).unwrap_or(i64::MAX)
     )
     .fetch_all(connection)
     .await?;

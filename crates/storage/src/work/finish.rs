@@ -235,10 +235,29 @@ pub async fn list_begun(
     connection: &mut Connection,
     claims: &[(WorkId, i32)],
 ) -> Result<HashSet<WorkId>> {
-    let rows = sqlx::query_scalar!(
+    let ours = lock_claims(connection, claims).await?;
+    let begun = ours.into_iter().filter(|(_, begun)| *begun);
+    Ok(begun.map(|(id, _)| id).collect())
+}
+
+/// Which of these claims are still the caller's; locked to the end of the transaction.
+pub async fn list_claimed(
+    connection: &mut Connection,
+    claims: &[(WorkId, i32)],
+) -> Result<HashSet<WorkId>> {
+    let ours = lock_claims(connection, claims).await?;
+    Ok(ours.into_iter().map(|(id, _)| id).collect())
+}
+
+/// The claims that are still the caller's, and whether they were begun.
+async fn lock_claims(
+    connection: &mut Connection,
+    claims: &[(WorkId, i32)],
+) -> Result<Vec<(WorkId, bool)>> {
+    let rows = sqlx::query!(
         r#"
-        SELECT work.id FROM work JOIN UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt) USING (id)
-        WHERE work.attempt = item.attempt AND work.state = 'claimed' AND work.begun
+        SELECT work.id, work.begun FROM work JOIN UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt) USING (id)
+        WHERE work.attempt = item.attempt AND work.state = 'claimed'
         ORDER BY work.id FOR UPDATE OF work
         "#,
         &claims.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>(),
@@ -246,5 +265,8 @@ pub async fn list_begun(
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(WorkId::from_uuid).collect())
+    let rows = rows.into_iter();
+    Ok(rows
+        .map(|row| (WorkId::from_uuid(row.id), row.begun))
+        .collect())
 }

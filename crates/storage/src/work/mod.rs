@@ -23,12 +23,12 @@ pub use dead_letters::{
     DeadLetter, DeadLetterFilter, count_dead_letters, find_dead_letters, list_dead_letters, revive,
     take_dead_letters,
 };
-pub use finish::{Disposition, Finished, cancel, finish, list_begun};
+pub use finish::{Disposition, Finished, cancel, finish, list_begun, list_claimed};
 pub use hold::{Wait, find_wait, lock_scope, resume};
 pub use insert::{NewWork, insert, signal};
 pub use ownership::{Ownership, hold_partitions, yield_partitions};
 pub use pauses::{
-    NewPause, Pause, forget_pauses, insert_pauses, lift_pauses, list_pauses, probe_held,
+    NewPause, Pause, forget_pauses, insert_pauses, lift_pauses, list_pauses, probe_held, try_pauses,
 };
 pub use release::{
     Candidate, FlowPermits, InFlight, WaitingFlow, list_in_flight, list_waiting_flows, pick_due,

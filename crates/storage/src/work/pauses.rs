@@ -24,6 +24,8 @@ pub struct NewPause {
 pub struct Pause {
     pub scope: Scope,
     pub until: DateTime<Utc>,
+    /// Until when somebody is trying.
+    pub tried_until: Option<DateTime<Utc>>,
 }
 
 /// Begins pauses. What fails while a pause lasts was begun before it, and does not count again; what fails after it makes
@@ -69,7 +71,8 @@ pub async fn insert_pauses(
             until = CASE WHEN p.until <= $7::timestamptz THEN $7::timestamptz + make_interval(secs => (
                              -- The exponent is bounded: power() overflows long before a pause would.
                              SELECT least(item.longest, item.first * power(item.factor, least(p.strikes, 30))) FROM item WHERE item.scope = p.scope))
-                         ELSE greatest(p.until, excluded.until) END
+                         ELSE greatest(p.until, excluded.until) END,
+            tried_until = NULL
         "#,
         &scopes,
         &tenants as _,
@@ -91,7 +94,7 @@ pub async fn list_pauses(connection: &mut Connection, scopes: &[Scope]) -> Resul
     }
     let scopes: Vec<String> = scopes.iter().map(|s| s.as_str().to_owned()).collect();
     let rows = sqlx::query!(
-        "SELECT scope, until FROM pauses WHERE scope = ANY ($1)",
+        "SELECT scope, until, tried_until FROM pauses WHERE scope = ANY ($1)",
         &scopes
     )
     .fetch_all(connection)
@@ -101,9 +104,39 @@ pub async fn list_pauses(connection: &mut Connection, scopes: &[Scope]) -> Resul
             Ok(Pause {
                 scope: read_scope(&row.scope)?,
                 until: row.until,
+                tried_until: row.tried_until,
             })
         })
         .collect()
+}
+
+/// Takes the turn to try scopes whose pauses are over. Returns those that were to be had: one caller gets each.
+pub async fn try_pauses(
+    connection: &mut Connection,
+    scopes: &[Scope],
+    now: DateTime<Utc>,
+    tried_until: DateTime<Utc>,
+) -> Result<Vec<Scope>> {
+    if scopes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let scopes: Vec<String> = scopes.iter().map(|s| s.as_str().to_owned()).collect();
+    let rows = sqlx::query_scalar!(
+        r#"
+        UPDATE pauses SET tried_until = $3 WHERE scope IN (
+            SELECT scope FROM pauses
+            WHERE scope = ANY ($1) AND until <= $2 AND (tried_until IS NULL OR tried_until <= $2)
+            -- Another replica is at it.
+            FOR UPDATE SKIP LOCKED)
+        RETURNING scope
+        "#,
+        &scopes,
+        now,
+        tried_until
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|scope| read_scope(scope)).collect()
 }
 
 /// Ends the pauses of scopes that were tried with success, by the instant of the try: what was begun before a pause says

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use sqlx::{Connection as _, Executor as _, PgConnection};
-use storage::Database;
+use storage::{Connection, Database};
 use testkit::{TcpProxy, database::through, eventually};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -12,12 +12,7 @@ const DELAY: Duration = Duration::from_millis(300);
 /// know it.
 #[tokio::test]
 async fn a_beginning_that_was_given_up_does_not_swallow_what_comes_after_it() {
-    let test = testkit::database().await;
-    let url: url::Url = test.worker_url.parse().unwrap();
-    let server = url.socket_addrs(|| None).unwrap().remove(0);
-    let proxy = TcpProxy::start(server).await;
-    let url = through(&test.worker_url, proxy.address());
-    let database = Database::connect(&url, 1, LIMIT).unwrap();
+    let (test, proxy, database) = through_proxy(1).await;
     database.ping().await.unwrap();
 
     proxy.delay(DELAY).await;
@@ -29,12 +24,64 @@ async fn a_beginning_that_was_given_up_does_not_swallow_what_comes_after_it() {
     proxy.heal().await;
 
     let mut connection = database.acquire().await.unwrap();
-    connection
-        .execute("INSERT INTO replicas VALUES ('send', gen_random_uuid(), now())")
-        .await
-        .unwrap();
+    insert(&mut connection).await;
     let seen = test.rows("select count(*) as n from replicas").await;
     assert_eq!(seen[0]["n"], 1);
+}
+
+async fn through_proxy(connections: u32) -> (testkit::TestDatabase, TcpProxy, Database) {
+    let test = testkit::database().await;
+    let url: url::Url = test.worker_url.parse().unwrap();
+    let server = url.socket_addrs(|| None).unwrap().remove(0);
+    let proxy = TcpProxy::start(server).await;
+    let url = through(&test.worker_url, proxy.address());
+    let database = Database::connect(&url, connections, LIMIT).unwrap();
+    (test, proxy, database)
+}
+
+async fn insert(connection: &mut Connection) {
+    let query = "INSERT INTO replicas VALUES ('send', gen_random_uuid(), now())";
+    connection.execute(query).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_found_out_to_have_happened() {
+    let (test, proxy, database) = through_proxy(4).await;
+    let mut tx = database.begin().await.unwrap();
+    insert(&mut tx).await;
+    // What is sent is executed; nothing comes back, on this connection and on all others until it heals.
+    proxy.delay(DELAY).await;
+    let heal = async {
+        until_count(&test, 1).await;
+        proxy.reset().await;
+        proxy.heal().await;
+    };
+    let (committed, ()) = tokio::join!(database.commit(tx), heal);
+    committed.unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_that_never_arrived_is_found_out_not_to_have_happened() {
+    let (test, proxy, database) = through_proxy(4).await;
+    let mut tx = database.begin().await.unwrap();
+    insert(&mut tx).await;
+    // Its connection is silent for ever, and the server waits for a word of it.
+    proxy.abandon().await;
+    let error = database.commit(tx).await.unwrap_err();
+    assert!(error.is_unavailable());
+    until_count(&test, 0).await;
+}
+
+async fn until_count(test: &testkit::TestDatabase, count: i64) {
+    eventually(LIMIT, async || {
+        let seen = test.rows("select count(*) as n from replicas").await;
+        if seen[0]["n"] == count {
+            Ok(())
+        } else {
+            Err(seen)
+        }
+    })
+    .await;
 }
 
 /// Until the server is in a transaction of this role.

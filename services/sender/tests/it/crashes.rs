@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use dispatch::Handler as _;
 use domain::{Decider, MessageId, UnconfirmedPolicy, WorkId};
 use providers::{
     Accepted, MediaId, MediaUpload, OutboundMessage, Provider, SendError, Sender, Usage,
@@ -57,6 +58,32 @@ async fn a_send_whose_sender_died_in_the_call_is_unconfirmed_and_not_repeated() 
     engine.finish().await;
 
     assert!(graph.sends().await.is_empty());
+}
+
+/// Whoever takes over what a lost sender had may be lost, too, or be too slow to say so before yet another takes over.
+#[tokio::test]
+async fn a_send_that_was_taken_over_twice_is_told_and_counted_once() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    let (_, id) = stage.text().await;
+    leave_claimed(&stage, true).await;
+    let handler = stage.handler(graph.client());
+    let mut tx = stage.worker.begin().await.unwrap();
+    let takers = [
+        stage.take_over(&mut tx).await,
+        stage.take_over(&mut tx).await,
+    ];
+    for claim in takers {
+        let effect = handler.abandoned(&claim).await;
+        handler
+            .record(&mut tx, &[(claim, effect)], stage.now())
+            .await
+            .unwrap();
+    }
+    tx.commit().await.unwrap();
+
+    let row = stage.state(id).await;
+    assert_eq!((&row["attempts"], &row["resends"]), (&1.into(), &0.into()));
+    assert_eq!(row["state"], "unconfirmed");
 }
 
 /// It may have been sent: that senders were lost while it waited says nothing about that.

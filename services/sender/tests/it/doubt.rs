@@ -103,6 +103,22 @@ async fn a_connection_that_is_lost_after_the_request_leaves_the_message_unconfir
 }
 
 #[tokio::test]
+async fn a_send_whose_fate_came_while_a_lost_sender_had_it_leaves_no_work() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    let (_, id) = stage.text().await;
+    let lost = "UPDATE work SET state = 'claimed', attempt = attempt + 1, begun = true, lease_until = now() - interval '1 hour'";
+    stage.test.execute(lost).await;
+    hear_of(&stage, id, ReportedStatus::Delivered).await;
+
+    let engine = stage.engine(graph.client()).await;
+    eventually(LIMIT, async || stage.work(id).await.is_none()).await;
+    engine.finish().await;
+
+    assert_eq!(stage.state(id).await["state"], "delivered");
+    assert!(graph.sends().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_lab_that_wants_it_gets_messages_in_doubt_again_counted_and_not_for_ever() {
     let (stage, graph) = (stage().await, Graph::start().await);
     graph.answer_sends(unreadable());

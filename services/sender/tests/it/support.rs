@@ -11,10 +11,10 @@ use std::{
 use attachments::{AttachmentStore, ObjectKey};
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
-use dispatch::{Deps, Engine, Settings};
+use dispatch::{Claim, Deps, Engine, Settings};
 use domain::{
     AttachmentId, Clock, CredentialId, Language, MessageId, MockClock, PhoneNumber, Scope,
-    SenderNumberId, SystemClock, TemplateId, TenantId, UnconfirmedPolicy, VendorId,
+    SenderNumberId, SystemClock, TemplateId, TenantId, UnconfirmedPolicy, VendorId, WorkKind,
 };
 use futures::stream;
 use providers::Provider;
@@ -33,7 +33,7 @@ use storage::{
     templates::{Template, upsert_template},
     tenants::{Tenant, insert_tenant, insert_vendor},
     webhook_apps::{WebhookApp, upsert_app},
-    work,
+    work::{self, claim_abandoned},
 };
 use testkit::{TestDatabase, database, eventually};
 use tokio::task::JoinSet;
@@ -312,16 +312,34 @@ impl Stage {
         }
     }
 
+    fn deps(&self) -> Deps {
+        Deps {
+            database: self.worker.clone(),
+            broker: Broker::in_process(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// What an engine would ask.
+    pub(crate) fn handler<P: Provider + Clone>(&self, provider: P) -> SendHandler<P> {
+        let (keys, files) = (self.keys.clone(), self.files.clone());
+        SendHandler::new(self.deps(), keys, files, provider, settings())
+    }
+
+    /// The one claim whose lease is over, taken over for no time at all.
+    pub(crate) async fn take_over(&self, tx: &mut Connection) -> Claim {
+        let everywhere: Vec<i16> = (0..domain::PARTITIONS).collect();
+        let (now, kind) = (self.now(), WorkKind::Send);
+        let taken = claim_abandoned(tx, kind, &everywhere, now, now).await;
+        taken.unwrap().remove(0)
+    }
+
     /// A running engine, one second later: a new owner of partitions knows nothing of their limits, and waits for a token.
     pub(crate) async fn engine<P>(&self, provider: P) -> Running
     where
         P: Provider + Clone + Send + Sync + 'static,
     {
-        let deps = Deps {
-            database: self.worker.clone(),
-            broker: Broker::in_process(),
-            clock: self.clock.clone(),
-        };
+        let deps = self.deps();
         let (keys, files) = (self.keys.clone(), self.files.clone());
         let handler = SendHandler::new(deps.clone(), keys, files, provider, settings());
         let settings = Settings {

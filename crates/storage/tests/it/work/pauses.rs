@@ -6,6 +6,7 @@ use storage::{
     Connection,
     work::{
         Disposition, NewPause, forget_pauses, insert_pauses, lift_pauses, list_pauses, probe_held,
+        try_pauses,
     },
 };
 
@@ -70,6 +71,24 @@ async fn of_a_batch_that_pauses_a_scope_several_times_the_longest_holds() {
 }
 
 #[tokio::test]
+async fn one_at_a_time_gets_the_turn_to_try() {
+    let stage = stage().await;
+    let (scope, start) = (Scope::app("main"), now());
+    let mut tx = stage.work().await;
+    begin(&mut tx, &scope, start).await;
+    let scopes = [scope.clone(), Scope::app("other")];
+    let over = start + seconds(10);
+    for (at, turns) in [(over - seconds(1), 0), (over, 1), (over + seconds(4), 0)] {
+        let got = try_pauses(&mut tx, &scopes, at, at + seconds(5)).await;
+        assert_eq!(got.unwrap().len(), turns, "{at}");
+    }
+    // Whoever had the turn is lost.
+    let later = over + seconds(5);
+    let got = try_pauses(&mut tx, &scopes, later, later + seconds(5)).await;
+    assert_eq!(got.unwrap(), [scope]);
+}
+
+#[tokio::test]
 async fn only_what_was_tried_after_a_pause_began_ends_it() {
     let stage = stage().await;
     let (scope, start) = (Scope::app("main"), now());
@@ -78,7 +97,10 @@ async fn only_what_was_tried_after_a_pause_began_ends_it() {
     assert_eq!(lift(&mut tx, &scope, start - seconds(1)).await, []);
     assert!(until(&mut tx, &scope).await.is_some());
     let tried_at = start + seconds(10);
-    assert_eq!(lift(&mut tx, &scope, tried_at).await, [scope.clone()]);
+    assert_eq!(
+        lift(&mut tx, &scope, tried_at).await,
+        std::slice::from_ref(&scope)
+    );
     assert_eq!(until(&mut tx, &scope).await, None);
     // It begins anew, not where it was.
     begin(&mut tx, &scope, tried_at).await;
