@@ -1,6 +1,6 @@
 # Every target installs what it lacks and uses private servers only: see scripts/bootstrap and scripts/devstack.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check dev down fmt prepare
+.PHONY: help demo test chaos check dev down fmt prepare
 
 # Queries are compiled against .sqlx, whatever DATABASE_URL a shell has.
 export SQLX_OFFLINE := true
@@ -14,9 +14,16 @@ demo: ## One report from the LIMS to the patient and back (KEEP=1: stay up to lo
 	cargo build -p labwire
 	scripts/devstack with --pg --durable -- $(TARGET_DIR)/debug/labwire demo $(if $(KEEP),--keep)
 
-test: ## Every test, against a private PostgreSQL and RabbitMQ
-	@scripts/bootstrap build postgres rabbitmq nextest python
+test: ## Every test, against a private PostgreSQL and RabbitMQ; and every fault once
+	@scripts/bootstrap build postgres rabbitmq faketime nextest python
 	scripts/devstack with --pg --rabbitmq -- scripts/test
+	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/debug/chaos --episodes 1 --reports 1000 --rate 20
+
+chaos: ## Every fault five times under 20,000 reports, and the audit (SEED=n, FAULT=name, EPISODES=n, REPORTS=n)
+	@scripts/bootstrap build postgres rabbitmq faketime
+	cargo build --bins
+	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/debug/chaos $(if $(SEED),--seed $(SEED)) \
+	  $(if $(FAULT),--fault "$(FAULT)") $(if $(EPISODES),--episodes $(EPISODES)) $(if $(REPORTS),--reports $(REPORTS))
 
 check: ## Format, lints, dependencies, tidiness, prepared queries
 	@scripts/bootstrap build postgres sqlx deny

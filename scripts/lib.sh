@@ -16,6 +16,10 @@ die() {
 # The account a service runs under: its own when we are root, because PostgreSQL refuses root; else ours.
 service_user() { if [ "$(id -u)" = 0 ]; then echo "$1"; else id -un; fi; }
 
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; elif sudo -n true 2>/dev/null; then sudo -n "$@"; else sudo "$@"; fi
+}
+
 # setpriv, unlike su and runuser, leaves the environment as it is.
 as_user() {
   local user=$1

@@ -84,6 +84,17 @@ rabbitmq_is_ours() {
   curl -fsS -m 3 -u guest:guest "http://127.0.0.1:$API_PORT/api/nodes/labwire$AMQP_PORT@localhost" >/dev/null
 }
 
+rabbitmq_ctl() {
+  local program
+  program=$(dirname "$(rabbitmq_program)")/rabbitmqctl
+  (
+    rabbitmq_environment
+    # Those are the server's own: its control program is a virtual machine of its own.
+    unset RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS RABBITMQ_SERVER_START_ARGS RABBITMQ_DIST_PORT RABBITMQ_NODE_PORT
+    cd "$RABBITMQ_FOLDER" && as_user "$(rabbitmq_user)" "$program" --quiet "$@"
+  )
+}
+
 rabbitmq_provision() { :; }
 
 rabbitmq_env() {

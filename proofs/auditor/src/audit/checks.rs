@@ -134,7 +134,10 @@ fn unexpected(case: &Case<'_>, state: State) -> Option<String> {
     let expected = case.posted.expect;
     let is_expected = match expected {
         Expectation::Any => true,
-        Expectation::Delivered => matches!(state, State::Delivered | State::Read),
+        Expectation::Delivered => {
+            let by_word = state == State::Sent && case.decided(Decision::Sent) > 0;
+            by_word || matches!(state, State::Delivered | State::Read)
+        }
         Expectation::Failed => state == State::Failed,
     };
     (!is_expected && !state.is_open())

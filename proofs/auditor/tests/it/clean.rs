@@ -83,6 +83,17 @@ fn a_message_that_an_operator_says_was_sent_needs_no_status() {
 }
 
 #[test]
+fn a_message_that_was_swallowed_and_that_an_operator_says_was_sent_needs_no_status() {
+    let mut scene = Scene::new();
+    let message = scene.accept(PARKS);
+    scene.posted(message).expect = auditor::Expectation::Delivered;
+    scene.doubt(message);
+    scene.provider_accepts(message);
+    scene.decide(message, Decision::Sent);
+    scene.assert_clean();
+}
+
+#[test]
 fn a_delivery_disproves_a_failure() {
     let mut scene = Scene::new();
     let message = scene.accept(PARKS);

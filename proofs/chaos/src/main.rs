@@ -1,0 +1,28 @@
+//! `chaos`: thousands of reports through real processes while everything around them breaks, and then the audit.
+//! Injects faults and keeps the ledgers; must not judge: the auditor does.
+
+mod drain;
+mod faults;
+mod leaks;
+mod operator;
+mod options;
+mod run;
+mod schedule;
+mod traffic;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = options::Options::parse();
+    match run::run(options).await {
+        Ok(code) => code,
+        Err(error) => {
+            run::say(&format!("chaos: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

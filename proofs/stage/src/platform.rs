@@ -1,0 +1,352 @@
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use testkit::TcpProxy;
+use tokio::{
+    process::Command,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+use url::Url;
+use vault::KeyRing;
+
+use crate::{
+    balancer::Balancer,
+    labs::{APP_KEY, Lab, Labs},
+    lims::{Account, Lims},
+    ports::free_addresses,
+    provider::{Provider, webhook_url},
+    receiver::CallbackReceiver,
+    replica::{Replica, Service},
+    servers::Servers,
+};
+
+/// How long the whole of it may take to come up.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What is to be set up.
+pub struct Plan {
+    pub labs: Vec<Lab>,
+    /// How many processes of each service there are.
+    pub replicas: fn(Service) -> usize,
+    /// Settings that every service is told.
+    pub settings: Vec<(&'static str, String)>,
+    /// Where report files are kept.
+    pub files: PathBuf,
+    /// Where logs and ledgers go.
+    pub folder: PathBuf,
+}
+
+/// The platform: every service with its replicas, between a provider and the LIMS.
+pub struct Platform {
+    pub servers: Servers,
+    /// Every service reaches the database through it.
+    pub database_proxy: TcpProxy,
+    pub provider: Provider,
+    pub callbacks: CallbackReceiver,
+    pub lims: Lims,
+    pub labs: Vec<Lab>,
+    pub registered: Vec<Registered>,
+    replicas: HashMap<Service, Vec<Replica>>,
+    ingest: Balancer,
+    _supervisors: JoinSet<()>,
+}
+
+/// What a lab was told when it registered.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    pub lab_id: String,
+    pub callback_secret: String,
+}
+
+impl Platform {
+    pub async fn start(plan: Plan, servers: Servers) -> anyhow::Result<Self> {
+        let labs = Labs(plan.labs.clone());
+        let provider = Provider::start(&labs).await?;
+        let callbacks = CallbackReceiver::start().await?;
+        let operator = Operator::new(&plan, &servers, &provider);
+        let vendor_key = operator.prepare(&labs, &provider).await?;
+        let database_proxy = proxy_of(servers.database_url()).await?;
+        let mut fleet = Fleet::new(&plan, &servers, &database_proxy, operator.settings)?;
+        fleet.start(plan.replicas).await?;
+
+        let ingest = Balancer::start(fleet.addresses(Service::WebhookIngest)).await?;
+        provider.call_back(ingest.address).await?;
+        let http = client()?;
+        let gateways = fleet.addresses(Service::ApiGateway);
+        let gateways: Vec<String> = gateways.iter().map(|it| format!("http://{it}")).collect();
+        let first = gateways.first().context("there is no gateway")?;
+        let (mut accounts, mut registered) = (Vec::new(), Vec::new());
+        for lab in &plan.labs {
+            let body = lab.registration(&callbacks.url());
+            let (account, lab) = register(&http, first, &vendor_key, &body).await?;
+            accounts.push(account);
+            registered.push(lab);
+        }
+        let mut supervisors = JoinSet::new();
+        for replica in fleet.replicas.values().flatten() {
+            supervisors.spawn(replica.clone().supervise());
+        }
+        Ok(Self {
+            servers,
+            database_proxy,
+            provider,
+            callbacks,
+            lims: Lims::new(http, gateways, accounts),
+            labs: plan.labs,
+            registered,
+            replicas: fleet.replicas,
+            ingest,
+            _supervisors: supervisors,
+        })
+    }
+
+    /// The processes of a service.
+    pub fn replicas(&self, service: Service) -> &[Replica] {
+        self.replicas.get(&service).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn all_replicas(&self) -> impl Iterator<Item = &Replica> {
+        self.replicas.values().flatten()
+    }
+
+    /// Where webhooks are posted.
+    pub fn webhook_url(&self) -> String {
+        webhook_url(self.ingest.address)
+    }
+}
+
+/// A client of somebody outside: it does not wait for ever.
+pub(crate) fn client() -> anyhow::Result<reqwest::Client> {
+    let timeouts = service_runtime::http_client::Timeouts {
+        total: Duration::from_secs(10),
+        ..Default::default()
+    };
+    Ok(service_runtime::http_client::new(timeouts, "Proof-LIMS/1.0").build()?)
+}
+
+async fn proxy_of(database_url: &str) -> anyhow::Result<TcpProxy> {
+    let url: Url = database_url.parse()?;
+    let host = url.host_str().unwrap_or("127.0.0.1");
+    let address = format!("{host}:{}", url.port().unwrap_or(5432));
+    Ok(TcpProxy::start(address.parse()?).await)
+}
+
+async fn register(
+    http: &reqwest::Client,
+    gateway: &str,
+    vendor_key: &SecretString,
+    body: &Value,
+) -> anyhow::Result<(Account, Registered)> {
+    let request = http
+        .post(format!("{gateway}/api/labs/register"))
+        .bearer_auth(vendor_key.expose_secret())
+        .json(body);
+    let answer = request.send().await?;
+    let status = answer.status();
+    let answer: Value = answer.json().await?;
+    let field = |name: &str| {
+        let text = answer.get(name).and_then(Value::as_str);
+        text.map(str::to_owned)
+            .with_context(|| format!("the lab was not registered: {status} {answer}"))
+    };
+    let lab_id = field("lab_id")?;
+    let account = Account {
+        lab_id: lab_id.clone(),
+        api_key: SecretString::from(field("api_key")?),
+    };
+    let callback_secret = field("callback_secret")?;
+    Ok((
+        account,
+        Registered {
+            lab_id,
+            callback_secret,
+        },
+    ))
+}
+
+/// The operator's commands, as the owner of the database.
+struct Operator {
+    settings: Vec<(String, String)>,
+    database_url: String,
+}
+
+impl Operator {
+    fn new(plan: &Plan, servers: &Servers, provider: &Provider) -> Self {
+        let own = [
+            ("LABWIRE_VAULT__MASTER_KEYS", KeyRing::generate_spec()),
+            ("LABWIRE_VAULT__INDEX_KEY", KeyRing::generate_index_key()),
+            (
+                "LABWIRE_ATTACHMENTS__URL",
+                format!("file://{}", plan.files.display()),
+            ),
+            ("LABWIRE_AMQP__URL", servers.amqp_url().to_owned()),
+            (
+                "LABWIRE_GRAPH__BASE_URL",
+                provider.simulator().base_url().to_owned(),
+            ),
+            ("LABWIRE_CALLBACKS__ALLOW_LOOPBACK", "true".to_owned()),
+            (
+                "LABWIRE_TELEMETRY__LOG_LEVEL",
+                "warn,lapin=error".to_owned(),
+            ),
+        ];
+        let settings = own.into_iter().chain(plan.settings.iter().cloned());
+        Self {
+            settings: settings
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+            database_url: servers.database_url().to_owned(),
+        }
+    }
+
+    /// Returns a vendor's key.
+    async fn prepare(&self, labs: &Labs, provider: &Provider) -> anyhow::Result<SecretString> {
+        self.run(&["migrate"]).await?;
+        let secrets = [
+            "--app-secret",
+            provider.app_secret().expose_secret(),
+            "--verify-token",
+            provider.verify_token().expose_secret(),
+        ];
+        self.run(&[&["add-app", APP_KEY], secrets.as_slice()].concat())
+            .await?;
+        let key = self.run(&["add-vendor", "Proof LIMS"]).await?;
+        ensure!(!labs.0.is_empty(), "there are no labs");
+        Ok(SecretString::from(key.trim().to_owned()))
+    }
+
+    async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = Command::new(program("labwire")?)
+            .args(arguments)
+            .env_clear()
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .env("LABWIRE_POSTGRES__URL", &self.database_url)
+            .stdin(Stdio::null())
+            .output()
+            .await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let name = arguments.first().copied().unwrap_or_default();
+        ensure!(output.status.success(), "labwire {name}: {said}");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+/// The processes, and where they listen.
+struct Fleet {
+    settings: Vec<(String, String)>,
+    database: SocketAddr,
+    database_url: Url,
+    folder: PathBuf,
+    replicas: HashMap<Service, Vec<Replica>>,
+    listening: HashMap<Service, Vec<SocketAddr>>,
+    http: reqwest::Client,
+}
+
+impl Fleet {
+    fn new(
+        plan: &Plan,
+        servers: &Servers,
+        database_proxy: &TcpProxy,
+        settings: Vec<(String, String)>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            settings,
+            database: database_proxy.address(),
+            database_url: servers.database_url().parse()?,
+            folder: plan.folder.clone(),
+            replicas: HashMap::new(),
+            listening: HashMap::new(),
+            http: client()?,
+        })
+    }
+
+    fn addresses(&self, service: Service) -> Vec<SocketAddr> {
+        self.listening.get(&service).cloned().unwrap_or_default()
+    }
+
+    /// Starts everything, and returns when all of it is ready.
+    async fn start(&mut self, replicas: fn(Service) -> usize) -> anyhow::Result<()> {
+        let total: usize = Service::ALL.into_iter().map(replicas).sum();
+        let mut free = free_addresses(total * 2)?.into_iter();
+        let mut next = || free.next().context("too few addresses");
+        let mut ready = Vec::with_capacity(total);
+        for service in Service::ALL {
+            for index in 0..replicas(service) {
+                let (listen, admin) = (next()?, next()?);
+                let replica = self.replica(service, index, (listen, admin))?;
+                replica.hold().await.start(&[])?;
+                self.replicas.entry(service).or_default().push(replica);
+                self.listening.entry(service).or_default().push(listen);
+                ready.push((service, admin));
+            }
+        }
+        for (service, admin) in ready {
+            self.until_ready(service, admin).await?;
+        }
+        Ok(())
+    }
+
+    fn replica(
+        &self,
+        service: Service,
+        index: usize,
+        (listen, admin): (SocketAddr, SocketAddr),
+    ) -> anyhow::Result<Replica> {
+        let mut settings = self.settings.clone();
+        let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
+        let mut url = self.database_url.clone();
+        url.set_port(Some(self.database.port())).ok();
+        url.set_username(service.role()).ok();
+        set("LABWIRE_POSTGRES__URL", url.to_string());
+        set("LABWIRE_ADMIN__LISTEN", admin.to_string());
+        set("LABWIRE_HTTP__LISTEN", listen.to_string());
+        set("LABWIRE_WEBHOOK__LISTEN", listen.to_string());
+        settings.retain(|(name, _)| service.reads(name));
+        let log = self.folder.join(format!("{}-{index}.log", service.name()));
+        Ok(Replica::new(
+            service,
+            program(service.name())?,
+            settings,
+            log,
+        ))
+    }
+
+    async fn until_ready(&self, service: Service, admin: SocketAddr) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let url = format!("http://{admin}/ready");
+        loop {
+            let answer = self.http.get(&url).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "{} is not ready after {PATIENCE:?}: see {}",
+                service.name(),
+                self.folder.display()
+            );
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// A binary of this workspace, beside the one that runs.
+fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("where this program is")?;
+    let program = own.parent().unwrap_or(Path::new(".")).join(name);
+    ensure!(
+        program.exists(),
+        "{} is not built: cargo build --bins",
+        program.display()
+    );
+    Ok(program)
+}
