@@ -129,7 +129,8 @@ pub async fn reclaim_released(
 /// How many of the abandoned one call claims at most.
 pub const ABANDONED_AT_ONCE: usize = 256;
 
-/// Claimed, lease over: the consumer died or hangs. Claims it anew for the caller, who decides what that means;
+/// Claimed, lease over: the consumer died or hangs. The loss is counted when what it means is recorded: whoever takes it over may
+/// be lost, too, without having tried anything. Claims it anew for the caller, who decides what that means;
 /// `begun` tells whether the lost consumer may have acted.
 pub async fn claim_abandoned(
     connection: &mut Connection,
@@ -141,14 +142,14 @@ pub async fn claim_abandoned(
     let rows = sqlx::query_as!(
         Row,
         r#"
-        UPDATE work SET attempt = attempt + 1, losses = losses + 1, lease_until = $4
+        UPDATE work SET attempt = attempt + 1, lease_until = $4
         WHERE id IN (
             SELECT id FROM work
             WHERE kind = $1 AND partition = ANY ($2) AND state IN ('released', 'claimed') AND state = 'claimed' AND lease_until <= $3
             LIMIT $5
             -- A consumer that is just recording its outcome goes first.
             FOR UPDATE SKIP LOCKED)
-        RETURNING id, kind, flow, lane, subject, tenant_id, attempt, failures, losses, begun, traceparent, created_at
+        RETURNING id, kind, flow, lane, subject, tenant_id, attempt, failures, losses + 1 AS "losses!", begun, traceparent, created_at
         "#,
         kind.as_str(),
         partitions,
