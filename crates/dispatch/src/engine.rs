@@ -1,6 +1,6 @@
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
-use storage::{GroupCommit, work::ABANDONED_AT_ONCE};
+use storage::{GroupCommit, News, WorkSignal, work::ABANDONED_AT_ONCE};
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinSet,
@@ -51,7 +51,7 @@ impl<H: Handler> Engine<H> {
             begins,
             acted,
         });
-        let wake = Arc::new(Notify::new());
+        let wake = Arc::new(Wake::default());
         let mut tasks = JoinSet::new();
         tasks.spawn(recorder.run(to_record, give_up.clone()));
         tasks.spawn(until(give_up.clone(), run_begins));
@@ -104,7 +104,7 @@ impl<H: Handler> Engine<H> {
     async fn release(
         self,
         consumer: Arc<Consumer<H>>,
-        wake: Arc<Notify>,
+        wake: Arc<Wake>,
         stop: CancellationToken,
         alive: impl Fn() + Send,
     ) {
@@ -133,7 +133,8 @@ impl<H: Handler> Engine<H> {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
-                () = wake.notified() => {}
+                () = wake.owners.notified() => releaser.renew_at_once(),
+                () = wake.work.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -175,13 +176,23 @@ async fn until(stop: CancellationToken, task: impl Future<Output = ()>) {
     stop.run_until_cancelled(task).await;
 }
 
-/// Wakes the releaser when work of its kind is signalled.
-async fn listen<S: WorkStore>(database: S, wake: Arc<Notify>, kind: domain::WorkKind) {
+/// What the releaser is woken for.
+#[derive(Default)]
+struct Wake {
+    work: Notify,
+    owners: Notify,
+}
+
+/// Wakes the releaser when something of its kind of work is signalled, or may have been.
+async fn listen<S: WorkStore>(database: S, wake: Arc<Wake>, kind: domain::WorkKind) {
     loop {
-        let heard = database.listen(|signal| {
-            if signal.is_none_or(|signal| signal.kind == kind) {
-                wake.notify_one();
-            }
+        let heard = database.listen(|signal| match signal {
+            Some(signal) if signal.kind != kind => {}
+            Some(WorkSignal {
+                news: News::Work(_),
+                ..
+            }) => wake.work.notify_one(),
+            Some(_) | None => wake.owners.notify_one(),
         });
         let Err(error) = heard.await;
         tracing::debug!(

@@ -1,6 +1,9 @@
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
-use domain::{FlowId, Scope, TokenBucket};
+use domain::{FlowId, Rate, Scope, TokenBucket};
 use storage::work::InFlight;
 
 use crate::FlowLimits;
@@ -10,10 +13,14 @@ const LIMITS_LIFETIME: Duration = Duration::from_secs(10);
 /// Beyond this many pairs, those whose buckets are full again are forgotten.
 const PAIRS_KEPT: usize = 10_000;
 
-/// The token buckets of the flows we own, and of the pairs within them. Exact without sharing: nobody else releases them.
-/// Instants are monotonic.
+/// The token buckets of the flows in the partitions that we own, and of the pairs within them. Exact without sharing:
+/// nobody else releases them. Instants are monotonic.
 #[derive(Debug, Default)]
 pub(crate) struct Pacing {
+    /// Since when we look after each partition.
+    since: BTreeMap<i16, Duration>,
+    /// What others had released when we began to, and nobody had acted on.
+    inherited: HashMap<FlowId, InFlight>,
     flows: HashMap<FlowId, Pace>,
     pairs: HashMap<(FlowId, Vec<u8>), TokenBucket>,
 }
@@ -21,12 +28,31 @@ pub(crate) struct Pacing {
 #[derive(Debug)]
 struct Pace {
     limits: FlowLimits,
-    owned_since: Duration,
     asked_at: Duration,
     bucket: Option<TokenBucket>,
 }
 
 impl Pacing {
+    /// Forgets the flows of partitions that are no longer ours.
+    pub(crate) fn keep_only(&mut self, owned: impl Fn(i16) -> bool) {
+        self.since.retain(|partition, _| owned(*partition));
+        self.inherited.retain(|flow, _| owned(flow.partition()));
+        self.flows.retain(|flow, _| owned(flow.partition()));
+        self.pairs.retain(|(flow, _), _| owned(flow.partition()));
+    }
+
+    /// Begins with partitions that became ours, when it was seen what of them is in flight.
+    pub(crate) fn take_over(
+        &mut self,
+        partitions: &[i16],
+        in_flight: Vec<InFlight>,
+        now: Duration,
+    ) {
+        self.since.extend(partitions.iter().map(|it| (*it, now)));
+        self.inherited
+            .extend(in_flight.into_iter().map(|it| (it.flow, it)));
+    }
+
     /// Whether the flow's limits must be asked for.
     pub(crate) fn is_stale(&self, flow: FlowId, now: Duration) -> bool {
         self.flows
@@ -34,32 +60,40 @@ impl Pacing {
             .is_none_or(|pace| now >= pace.asked_at + LIMITS_LIFETIME)
     }
 
-    /// Takes note of a flow's limits. A bucket that is new starts empty at `owned_since`: what another owner released just
-    /// before that is unknown, so nothing may be assumed to be left.
-    pub(crate) fn set_limits(
-        &mut self,
-        flow: FlowId,
-        limits: FlowLimits,
-        owned_since: Duration,
-        now: Duration,
-    ) {
-        let earlier = self.flows.remove(&flow).and_then(|pace| pace.bucket);
+    /// Takes note of a flow's limits. A bucket that is new starts empty when the partition was taken: what another owner
+    /// released just before that is unknown, so nothing may be assumed to be left.
+    pub(crate) fn set_limits(&mut self, flow: FlowId, limits: FlowLimits, now: Duration) {
+        let earlier = self.flows.remove(&flow).map(|pace| pace.bucket);
         let bucket = limits.rate.map(|rate| match earlier {
-            Some(mut bucket) => {
+            Some(Some(mut bucket)) => {
                 bucket.set_rate(rate, now);
                 bucket
             }
-            None => TokenBucket::empty(rate, owned_since),
+            // There was no limit until now.
+            Some(None) => TokenBucket::empty(rate, now),
+            None => self.bucket(flow, rate, |inherited| inherited.unused, now),
         });
         self.flows.insert(
             flow,
             Pace {
                 limits,
-                owned_since,
                 asked_at: now,
                 bucket,
             },
         );
+    }
+
+    /// A bucket as of the instant when the flow's partition was taken.
+    fn bucket(
+        &self,
+        flow: FlowId,
+        rate: Rate,
+        unused: impl Fn(&InFlight) -> u32,
+        now: Duration,
+    ) -> TokenBucket {
+        let since = self.since.get(&flow.partition()).copied().unwrap_or(now);
+        let inherited = self.inherited.get(&flow).map_or(0, unused);
+        TokenBucket::taken_over(rate, since, inherited)
     }
 
     /// Takes note that a flow has no limits any more: nothing is released, and what its bucket held stays known.
@@ -70,8 +104,9 @@ impl Pacing {
         }
     }
 
-    /// How many of the flow may be released now; none of a flow without limits.
-    pub(crate) fn permits(&mut self, in_flight: InFlight, now: Duration) -> u32 {
+    /// How many of the flow may be released now, of which so much was seen in flight just before; none of a flow without
+    /// limits.
+    pub(crate) fn permits(&mut self, in_flight: &InFlight, now: Duration) -> u32 {
         let Some(pace) = self.flows.get_mut(&in_flight.flow) else {
             return 0;
         };
@@ -89,14 +124,22 @@ impl Pacing {
             .map_or(&[], |pace| pace.limits.scopes.as_slice())
     }
 
-    pub(crate) fn take(&mut self, flow: FlowId, released: u32) {
-        if let Some(bucket) = self
-            .flows
-            .get_mut(&flow)
-            .and_then(|pace| pace.bucket.as_mut())
-        {
-            bucket.take(released);
+    /// Spends a token of the flow. Before the release, not after it: its answer may be lost, and it may count all the same.
+    pub(crate) fn take(&mut self, flow: FlowId) {
+        if let Some(bucket) = self.bucket_mut(flow) {
+            bucket.take(1);
         }
+    }
+
+    /// Was not released, as far as is known for certain.
+    pub(crate) fn put_back(&mut self, flow: FlowId) {
+        if let Some(bucket) = self.bucket_mut(flow) {
+            bucket.put_back(1);
+        }
+    }
+
+    fn bucket_mut(&mut self, flow: FlowId) -> Option<&mut TokenBucket> {
+        self.flows.get_mut(&flow)?.bucket.as_mut()
     }
 
     /// When the flow's bucket has a token again; `None` if it has one, or the flow has no bucket.
@@ -105,53 +148,47 @@ impl Pacing {
         Some(bucket.next_at(now)).filter(|at| *at > now)
     }
 
-    /// Takes a token of the pair; otherwise says when there will be one.
+    /// Takes a token of the pair, of whose earlier ones so many are unused; otherwise says when there will be one. After a
+    /// pause it begins with one, not with what has gathered meanwhile.
     pub(crate) fn take_pair(
         &mut self,
-        flow: FlowId,
-        pair: &[u8],
+        (flow, pair): (FlowId, &[u8]),
+        unused: u32,
+        was_paused: bool,
         now: Duration,
     ) -> Result<(), Duration> {
-        let Some((rate, owned_since)) = self
-            .flows
-            .get(&flow)
-            .and_then(|pace| Some((pace.limits.pair?, pace.owned_since)))
-        else {
+        let Some(rate) = self.flows.get(&flow).and_then(|pace| pace.limits.pair) else {
             return Ok(());
         };
         if self.pairs.len() >= PAIRS_KEPT {
-            self.pairs
-                .retain(|_, bucket| bucket.available(now, 0) < bucket.rate().burst());
+            self.pairs.retain(|_, bucket| !bucket.is_at_rest(now));
         }
         let key = (flow, pair.to_vec());
-        let Some(bucket) = self.pairs.get_mut(&key) else {
-            // What another owner released to this pair before us is unknown: one message, at most, is too many.
-            let mut bucket = TokenBucket::empty(rate, owned_since);
-            bucket.available(now, 0);
-            bucket.take(1);
-            self.pairs.insert(key, bucket);
+        if let Some(bucket) = self.pairs.get_mut(&key) {
+            let available = bucket.available(now, unused);
+            if available == 0 {
+                return Err(bucket.next_at(now));
+            }
+            bucket.take(if was_paused { available } else { 1 });
             return Ok(());
+        }
+        let mut bucket = self.bucket(flow, kept_short(rate), |it| it.count_unused(pair), now);
+        let may_use_reserve = rate.burst() > 1 && unused == 0;
+        let answer = if bucket.available(now, unused) > 0 || may_use_reserve {
+            bucket.take(1);
+            Ok(())
+        } else {
+            Err(bucket.next_at(now))
         };
-        if bucket.available(now, 0) == 0 {
-            return Err(bucket.next_at(now));
-        }
-        bucket.take(1);
-        Ok(())
+        self.pairs.insert(key, bucket);
+        answer
     }
+}
 
-    /// A pause of this pair is over: it begins with one, not with what has gathered meanwhile.
-    pub(crate) fn temper_pair(&mut self, flow: FlowId, pair: &[u8], now: Duration) {
-        if let Some(bucket) = self.pairs.get_mut(&(flow, pair.to_vec())) {
-            let spare = bucket.available(now, 0).saturating_sub(1);
-            bucket.take(spare);
-        }
-    }
-
-    /// Forgets the flows of partitions that are no longer ours.
-    pub(crate) fn keep_only(&mut self, owned: impl Fn(i16) -> bool) {
-        self.flows.retain(|flow, _| owned(flow.partition()));
-        self.pairs.retain(|(flow, _), _| owned(flow.partition()));
-    }
+/// One of a pair's burst is in reserve for the first message after the partition changed hands: a patient need not wait
+/// because what another owner released just before is out of sight.
+fn kept_short(rate: Rate) -> Rate {
+    Rate::new(rate.per_second(), rate.burst().saturating_sub(1).max(1)).unwrap_or(rate)
 }
 
 #[cfg(test)]
@@ -166,129 +203,172 @@ mod tests {
     }
 
     fn idle() -> InFlight {
-        InFlight {
-            flow: flow(),
-            unused: 0,
-            out: 0,
-        }
+        InFlight::none(flow())
     }
 
     fn limits(per_second: f64, burst: u32, window: u32) -> FlowLimits {
         FlowLimits {
             rate: Some(Rate::new(per_second, burst).unwrap()),
             window,
-            pair: Some(Rate::new(1.0 / 6.0, 2).unwrap()),
+            pair: Some(Rate::new(1.0 / 6.0, 3).unwrap()),
             scopes: Vec::new(),
         }
     }
 
     const START: Duration = Duration::from_secs(100);
 
+    fn pacing(limits: FlowLimits, in_flight: Vec<InFlight>, now: Duration) -> Pacing {
+        let mut pacing = Pacing::default();
+        pacing.take_over(&[flow().partition()], in_flight, START);
+        pacing.set_limits(flow(), limits, now);
+        pacing
+    }
+
+    fn take(pacing: &mut Pacing, released: u32) {
+        for _ in 0..released {
+            pacing.take(flow());
+        }
+    }
+
     #[test]
     fn a_new_owner_starts_with_an_empty_bucket() {
-        let mut pacing = Pacing::default();
-        pacing.set_limits(flow(), limits(10.0, 5, 100), START, START);
-        assert_eq!(pacing.permits(idle(), START), 0);
-        assert_eq!(
-            pacing.permits(idle(), START + Duration::from_millis(200)),
-            2
-        );
+        let mut pacing = pacing(limits(10.0, 5, 100), vec![], START);
+        assert_eq!(pacing.permits(&idle(), START), 0);
+        let soon = START + Duration::from_millis(200);
+        assert_eq!(pacing.permits(&idle(), soon), 2);
     }
 
     #[test]
     fn a_flow_first_seen_long_after_its_partition_was_taken_may_use_its_burst() {
-        let mut pacing = Pacing::default();
         let later = START + Duration::from_mins(1);
-        pacing.set_limits(flow(), limits(10.0, 5, 100), START, later);
-        assert_eq!(pacing.permits(idle(), later), 5);
+        let mut pacing = pacing(limits(10.0, 5, 100), vec![], later);
+        assert_eq!(pacing.permits(&idle(), later), 5);
+    }
+
+    #[test]
+    fn what_another_owner_released_counts_as_unused_until_it_is_seen_used() {
+        let later = START + Duration::from_mins(1);
+        let inherited = InFlight {
+            out: 4,
+            unused: 4,
+            ..idle()
+        };
+        let mut pacing = pacing(limits(10.0, 5, 100), vec![inherited], later);
+        assert_eq!(pacing.permits(&idle(), later), 1);
+        let soon = later + Duration::from_millis(200);
+        assert_eq!(pacing.permits(&idle(), soon), 3);
+    }
+
+    #[test]
+    fn what_was_released_counts_even_if_nobody_answered_unless_it_is_put_back() {
+        let later = START + Duration::from_mins(1);
+        let mut pacing = pacing(limits(10.0, 5, 100), vec![], later);
+        assert_eq!(pacing.permits(&idle(), later), 5);
+        take(&mut pacing, 4);
+        assert_eq!(pacing.permits(&idle(), later), 1);
+        pacing.put_back(flow());
+        assert_eq!(pacing.permits(&idle(), later), 2);
+    }
+
+    #[test]
+    fn a_flow_that_had_no_limit_until_now_starts_with_an_empty_bucket() {
+        let mut free = limits(10.0, 5, 100);
+        free.rate = None;
+        let later = START + Duration::from_mins(1);
+        let mut pacing = pacing(free, vec![], later);
+        assert_eq!(pacing.permits(&idle(), later), 100);
+        pacing.set_limits(flow(), limits(10.0, 5, 100), later);
+        assert_eq!(pacing.permits(&idle(), later), 0);
     }
 
     #[test]
     fn what_is_in_flight_takes_room_in_the_window() {
-        let mut pacing = Pacing::default();
         let later = START + Duration::from_mins(1);
-        pacing.set_limits(flow(), limits(10.0, 5, 4), START, later);
-        assert_eq!(pacing.permits(InFlight { out: 3, ..idle() }, later), 1);
-        assert_eq!(pacing.permits(InFlight { out: 9, ..idle() }, later), 0);
+        let mut pacing = pacing(limits(10.0, 5, 4), vec![], later);
+        assert_eq!(pacing.permits(&InFlight { out: 3, ..idle() }, later), 1);
+        assert_eq!(pacing.permits(&InFlight { out: 9, ..idle() }, later), 0);
+    }
+
+    /// So many to the pair, one after the other; how long until the next, in milliseconds.
+    fn used_up(pacing: &mut Pacing, pair: &[u8], count: u32, now: Duration) -> u128 {
+        for sent in 0..count {
+            let taken = pacing.take_pair((flow(), pair), 0, false, now);
+            assert_eq!(taken, Ok(()), "after {sent}");
+        }
+        let at = pacing.take_pair((flow(), pair), 0, false, now);
+        at.unwrap_err().saturating_sub(now).as_millis()
     }
 
     #[test]
     fn a_pair_that_used_its_burst_waits_and_others_do_not() {
-        let mut pacing = Pacing::default();
         let later = START + Duration::from_mins(1);
-        pacing.set_limits(flow(), limits(10.0, 5, 100), START, later);
-        assert_eq!(pacing.take_pair(flow(), b"a", later), Ok(()));
-        assert_eq!(pacing.take_pair(flow(), b"a", later), Ok(()));
-        let at = pacing
-            .take_pair(flow(), b"a", later)
-            .unwrap_err()
-            .saturating_sub(later);
-        assert!(
-            at > Duration::from_secs(5) && at < Duration::from_millis(6001),
-            "{at:?}"
-        );
-        assert_eq!(pacing.take_pair(flow(), b"b", later), Ok(()));
+        let mut pacing = pacing(limits(10.0, 5, 100), vec![], later);
+        assert_eq!(used_up(&mut pacing, b"a", 2, later), 6000);
+        assert_eq!(used_up(&mut pacing, b"b", 2, later), 6000);
     }
 
     #[test]
     fn a_pair_that_was_paused_begins_with_one() {
-        let mut pacing = Pacing::default();
         let later = START + Duration::from_mins(1);
-        pacing.set_limits(flow(), limits(10.0, 5, 100), START, START);
-        assert_eq!(pacing.take_pair(flow(), b"a", later), Ok(()));
+        let mut pacing = pacing(limits(10.0, 5, 100), vec![], START);
+        assert_eq!(pacing.take_pair((flow(), b"a"), 0, false, later), Ok(()));
         let much_later = later + Duration::from_mins(1);
-        pacing.temper_pair(flow(), b"a", much_later);
-        assert_eq!(pacing.take_pair(flow(), b"a", much_later), Ok(()));
-        assert!(pacing.take_pair(flow(), b"a", much_later).is_err());
+        let first = pacing.take_pair((flow(), b"a"), 0, true, much_later);
+        assert_eq!(first, Ok(()));
+        assert_eq!(used_up(&mut pacing, b"a", 0, much_later), 6000);
     }
 
     #[test]
     fn a_new_owner_sends_a_pair_one_and_then_waits_as_if_there_had_been_another() {
-        let mut pacing = Pacing::default();
-        pacing.set_limits(flow(), limits(10.0, 5, 100), START, START);
-        assert_eq!(pacing.take_pair(flow(), b"a", START), Ok(()));
-        let at = pacing
-            .take_pair(flow(), b"a", START)
-            .unwrap_err()
-            .saturating_sub(START);
-        assert!(
-            at > Duration::from_secs(11) && at < Duration::from_millis(12001),
-            "{at:?}"
-        );
+        let mut pacing = pacing(limits(10.0, 5, 100), vec![], START);
+        assert_eq!(used_up(&mut pacing, b"a", 1, START), 12_000);
+    }
+
+    #[test]
+    fn what_lies_unused_for_a_pair_counts_against_its_burst_whoever_released_it() {
+        let inherited = InFlight {
+            out: 2,
+            unused: 2,
+            unused_pairs: vec![b"a".to_vec(); 2],
+            ..idle()
+        };
+        let later = START + Duration::from_mins(1);
+        let mut pacing = pacing(limits(10.0, 5, 100), vec![inherited], later);
+        assert!(pacing.take_pair((flow(), b"a"), 2, false, later).is_err());
+        assert_eq!(pacing.take_pair((flow(), b"b"), 0, false, later), Ok(()));
+        assert_eq!(pacing.take_pair((flow(), b"b"), 1, false, later), Ok(()));
+        assert!(pacing.take_pair((flow(), b"b"), 2, false, later).is_err());
     }
 
     #[test]
     fn only_a_flow_that_waits_for_a_token_is_looked_at_when_there_is_one() {
-        let mut pacing = Pacing::default();
         let later = START + Duration::from_mins(1);
-        pacing.set_limits(flow(), limits(10.0, 5, 4), START, later);
-        assert_eq!(pacing.permits(idle(), later), 4);
+        let mut pacing = pacing(limits(10.0, 5, 4), vec![], later);
+        assert_eq!(pacing.permits(&idle(), later), 4);
         assert_eq!(pacing.refilled_at(flow(), later), None);
-        pacing.take(flow(), 5);
+        take(&mut pacing, 5);
         let refilled = pacing.refilled_at(flow(), later).unwrap();
         assert!(refilled > later && refilled <= later + Duration::from_millis(101));
     }
 
     #[test]
     fn a_flow_without_limits_is_closed_until_it_has_some_and_earns_no_burst_by_that() {
-        let mut pacing = Pacing::default();
-        pacing.set_limits(flow(), limits(10.0, 5, 4), START, START);
+        let mut pacing = pacing(limits(10.0, 5, 4), vec![], START);
         let later = START + Duration::from_mins(1);
-        assert_eq!(pacing.permits(idle(), later), 4);
-        pacing.take(flow(), 5);
+        assert_eq!(pacing.permits(&idle(), later), 4);
+        take(&mut pacing, 5);
         pacing.close(flow(), later);
-        assert_eq!(pacing.permits(idle(), later), 0);
+        assert_eq!(pacing.permits(&idle(), later), 0);
         assert!(!pacing.is_stale(flow(), later));
-        pacing.set_limits(flow(), limits(10.0, 5, 4), START, later);
-        assert_eq!(pacing.permits(idle(), later), 0);
+        pacing.set_limits(flow(), limits(10.0, 5, 4), later);
+        assert_eq!(pacing.permits(&idle(), later), 0);
     }
 
     #[test]
     fn flows_of_lost_partitions_are_forgotten() {
-        let mut pacing = Pacing::default();
-        pacing.set_limits(flow(), limits(10.0, 5, 100), START, START);
+        let mut pacing = pacing(limits(10.0, 5, 100), vec![], START);
         pacing.keep_only(|_| false);
         assert!(pacing.is_stale(flow(), START));
-        assert_eq!(pacing.permits(idle(), START + Duration::from_mins(1)), 0);
+        assert_eq!(pacing.permits(&idle(), START + Duration::from_mins(1)), 0);
     }
 }

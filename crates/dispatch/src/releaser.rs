@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -30,9 +30,10 @@ pub(crate) struct Releaser<H: Handler> {
     pacing: Pacing,
 }
 
-/// The partitions we own, since when (monotonic), and for how long without renewing.
+/// The partitions we own, and for how long without renewing (monotonic).
+#[derive(Default)]
 struct Owned {
-    since: BTreeMap<i16, Duration>,
+    partitions: BTreeSet<i16>,
     until: Duration,
     renew_at: Duration,
 }
@@ -46,11 +47,6 @@ struct Instant {
 
 impl<H: Handler> Releaser<H> {
     pub(crate) fn new(handler: Arc<H>, deps: Deps<H::Store>, settings: Settings) -> Self {
-        let owned = Owned {
-            since: BTreeMap::new(),
-            until: Duration::ZERO,
-            renew_at: Duration::ZERO,
-        };
         let kind = handler.kind();
         Self {
             handler,
@@ -58,34 +54,39 @@ impl<H: Handler> Releaser<H> {
             deps,
             settings,
             replica: Uuid::new_v4(),
-            owned,
+            owned: Owned::default(),
             pacing: Pacing::default(),
         }
     }
 
     /// Releases what may be released now. Returns how long nothing more will be due, if nobody says otherwise.
     pub(crate) async fn turn(&mut self) -> storage::Result<Duration> {
-        let now = self.instant();
-        self.renew(now).await?;
-        let partitions: Vec<i16> = self.owned.since.keys().copied().collect();
+        let began = self.deps.clock.monotonic();
+        self.renew().await?;
+        let partitions = self.partitions();
         // Without a broker a hint would be lost; the row is better off waiting.
         if partitions.is_empty() || !self.deps.broker.is_connected() {
             return Ok(self.settings.poll);
         }
-        let wake = self.release_due(&partitions, now).await?;
-        let took = self.deps.clock.monotonic().saturating_sub(now.monotonic);
+        let wake = self.release_due(&partitions).await?;
+        let took = self.deps.clock.monotonic().saturating_sub(began);
         metrics::turn(self.kind, took);
         Ok(wake.min(self.settings.poll))
     }
 
     /// The partitions whose expired leases are ours to look after.
     pub(crate) fn partitions(&self) -> Vec<i16> {
-        self.owned.since.keys().copied().collect()
+        self.owned.partitions.iter().copied().collect()
+    }
+
+    /// Another replica came, went, or gave up partitions.
+    pub(crate) const fn renew_at_once(&mut self) {
+        self.owned.renew_at = Duration::ZERO;
     }
 
     /// Lets the other replicas go on at once.
     pub(crate) async fn retire(&mut self) -> storage::Result<()> {
-        self.owned.since.clear();
+        self.owned.partitions.clear();
         let mut connection = self.deps.database.acquire().await?;
         connection.yield_partitions(self.kind, self.replica).await
     }
@@ -97,83 +98,94 @@ impl<H: Handler> Releaser<H> {
         }
     }
 
-    async fn renew(&mut self, now: Instant) -> storage::Result<()> {
-        if now.monotonic < self.owned.renew_at {
+    async fn renew(&mut self) -> storage::Result<()> {
+        let asked = self.instant();
+        if asked.monotonic < self.owned.renew_at {
             return Ok(());
         }
-        if now.monotonic >= self.owned.until {
-            self.owned.since.clear();
+        // Until there is an answer nothing is known to be ours: what we gave up by asking, another may have by now.
+        let mut earlier = std::mem::take(&mut self.owned.partitions);
+        if asked.monotonic >= self.owned.until {
+            earlier.clear();
         }
         let lease = self.settings.partition_lease;
         let mut tx = self.deps.database.begin().await?;
         let ownership = tx
-            .hold_partitions(self.kind, self.replica, now.wall, now.wall + lease)
+            .hold_partitions(self.kind, self.replica, asked.wall, asked.wall + lease)
             .await?;
         self.deps.database.commit(tx).await?;
-        let earlier = std::mem::take(&mut self.owned.since);
-        self.owned.since = ownership
-            .partitions
-            .iter()
-            .map(|partition| {
-                (
-                    *partition,
-                    earlier.get(partition).copied().unwrap_or(now.monotonic),
-                )
-            })
-            .collect();
-        self.owned.until = now.monotonic + lease;
-        self.owned.renew_at = now.monotonic + lease / 3;
-        let owned = &self.owned.since;
         // A partition that came back to us was another's in between: its buckets start anew.
-        self.pacing.keep_only(|partition| {
-            owned.contains_key(&partition) && earlier.contains_key(&partition)
-        });
-        metrics::partitions(self.kind, owned.len());
+        let (kept, anew): (Vec<i16>, Vec<i16>) = ownership
+            .kept
+            .into_iter()
+            .partition(|it| earlier.contains(it));
+        let taken = [anew, ownership.taken].concat();
+        self.pacing.keep_only(|it| kept.contains(&it));
+        if !taken.is_empty() {
+            let mut connection = self.deps.database.acquire().await?;
+            let in_flight = connection.list_in_flight(self.kind, &taken).await?;
+            let now = self.deps.clock.monotonic();
+            self.pacing.take_over(&taken, in_flight, now);
+        }
+        self.owned = Owned {
+            partitions: kept.into_iter().chain(taken).collect(),
+            until: asked.monotonic + lease,
+            renew_at: asked.monotonic + lease / 3,
+        };
+        metrics::partitions(self.kind, self.owned.partitions.len());
         Ok(())
     }
 
-    async fn release_due(&mut self, partitions: &[i16], now: Instant) -> storage::Result<Duration> {
+    async fn release_due(&mut self, partitions: &[i16]) -> storage::Result<Duration> {
+        let asked = self.instant();
         let database = self.deps.database.clone();
         let mut connection = database.acquire().await?;
         let waiting = connection.list_waiting_flows(self.kind, partitions).await?;
-        let due = due_flows(&waiting, now.wall);
-        let mut wake = next_due(&waiting, now.wall);
+        let due = due_flows(&waiting, asked.wall);
+        let mut wake = next_due(&waiting, asked.wall);
         if due.is_empty() {
             return Ok(wake);
         }
         let in_flight = connection.list_in_flight(self.kind, partitions).await?;
-        let in_flight: HashMap<FlowId, InFlight> =
+        let mut in_flight: HashMap<FlowId, InFlight> =
             in_flight.into_iter().map(|it| (it.flow, it)).collect();
+        // What was used before the look is known from here on, and not from the beginning of the turn.
+        let now = self.instant();
         self.refresh_limits(&due, now).await?;
         let gates = self.gates(&mut connection, &due).await?;
         let mut permits = Vec::with_capacity(due.len());
-        let mut trying = Vec::new();
+        let mut trying = HashMap::new();
         for flow in due {
-            let in_flight = in_flight.get(&flow).copied().unwrap_or(InFlight {
-                flow,
-                unused: 0,
-                out: 0,
-            });
-            let most = self.pacing.permits(in_flight, now.monotonic);
-            let may_try = most > 0 && in_flight.out == 0;
-            match gates.pass(self.pacing.scopes(flow), may_try, now.wall) {
-                Gate::Open => permits.push(FlowPermits {
-                    flow,
-                    permits: most,
-                }),
-                Gate::Try(scopes) => trying.push((flow, scopes)),
+            let out = in_flight.entry(flow).or_insert(InFlight::none(flow));
+            let most = self.pacing.permits(out, now.monotonic);
+            let may_try = most > 0 && out.out == 0;
+            let most = match gates.pass(self.pacing.scopes(flow), may_try, now.wall) {
+                Gate::Open => most,
+                Gate::Try(scopes) => {
+                    trying.insert(flow, scopes);
+                    1
+                }
                 Gate::Shut(until) => {
                     wake = until.map_or(wake, |until| wake.min(until_then(until, now.wall)));
+                    continue;
                 }
-            }
+            };
+            permits.push(FlowPermits {
+                flow,
+                permits: most,
+            });
         }
-        permits.extend(self.take_turns(&mut connection, trying, now).await?);
         let open: Vec<FlowPermits> = permits.iter().copied().filter(|p| p.permits > 0).collect();
         if !open.is_empty() {
-            let candidates = connection.pick_due(self.kind, &open, now.wall).await?;
-            if self.release(&mut connection, candidates, now).await? {
-                // What was behind the postponed may go now.
+            let picked = connection.pick_due(self.kind, &open, now.wall).await?;
+            let (chosen, postponed) = self.keep_pairs(&mut connection, picked, &in_flight).await?;
+            if postponed {
+                // What was behind them may go now.
                 wake = Duration::ZERO;
+            }
+            let chosen = self.take_turns(&mut connection, chosen, &trying).await?;
+            if !chosen.is_empty() {
+                self.release(&mut connection, chosen).await?;
             }
         }
         // A flow that waits for its window, not for a token, is woken by the outcome that makes room.
@@ -186,29 +198,30 @@ impl<H: Handler> Releaser<H> {
             .max(Duration::from_millis(1)))
     }
 
-    /// One message each for the flows that got the turn to try all that was paused for them.
+    /// Keeps what does not try anything, and what got the turn to try all that was paused for its flow.
     async fn take_turns(
         &self,
         connection: &mut Connection<H>,
-        trying: Vec<(FlowId, Vec<Scope>)>,
-        now: Instant,
-    ) -> storage::Result<Vec<FlowPermits>> {
-        let mut scopes: Vec<Scope> = trying.iter().flat_map(|it| it.1.clone()).collect();
+        mut chosen: Vec<Candidate>,
+        trying: &HashMap<FlowId, Vec<Scope>>,
+    ) -> storage::Result<Vec<Candidate>> {
+        let tried = chosen.iter().filter_map(|it| trying.get(&it.flow));
+        let mut scopes: Vec<Scope> = tried.flatten().cloned().collect();
+        if scopes.is_empty() {
+            return Ok(chosen);
+        }
         scopes.sort_unstable();
         scopes.dedup();
-        let tried_until = now.wall + self.settings.release_lease * 2;
-        let taken = connection
-            .try_pauses(&scopes, now.wall, tried_until)
-            .await?;
+        let now = self.deps.clock.now();
+        let tried_until = now + self.settings.release_lease * 2;
+        let taken = connection.try_pauses(&scopes, now, tried_until).await?;
         let mut free: HashSet<Scope> = taken.into_iter().collect();
-        let mut permits = Vec::new();
-        for (flow, scopes) in trying {
-            if scopes.iter().all(|scope| free.contains(scope)) {
-                free.retain(|scope| !scopes.contains(scope));
-                permits.push(FlowPermits { flow, permits: 1 });
-            }
-        }
-        Ok(permits)
+        chosen.retain(|candidate| {
+            trying
+                .get(&candidate.flow)
+                .is_none_or(|scopes| scopes.iter().all(|scope| free.remove(scope)))
+        });
+        Ok(chosen)
     }
 
     /// The pauses of all that these flows depend on.
@@ -239,33 +252,49 @@ impl<H: Handler> Releaser<H> {
                 self.pacing.close(flow, now.monotonic);
                 continue;
             };
-            let since = self
-                .owned
-                .since
-                .get(&flow.partition())
-                .copied()
-                .unwrap_or(now.monotonic);
-            self.pacing.set_limits(flow, limits, since, now.monotonic);
+            self.pacing.set_limits(flow, limits, now.monotonic);
         }
         Ok(())
     }
 
-    /// Releases what its pair's rate allows and postpones the rest. Returns whether anything was postponed.
-    async fn release(
+    /// Postpones what its recipient's rate or pause does not allow now; keeps the rest.
+    async fn keep_pairs(
         &mut self,
         connection: &mut Connection<H>,
-        candidates: Vec<Candidate>,
-        now: Instant,
-    ) -> storage::Result<bool> {
-        let mut chosen = HashMap::with_capacity(candidates.len());
-        let mut order = Vec::with_capacity(candidates.len());
+        picked: Vec<Candidate>,
+        in_flight: &HashMap<FlowId, InFlight>,
+    ) -> storage::Result<(Vec<Candidate>, bool)> {
+        let paused = paused_pairs(connection, &picked).await?;
+        let now = self.instant();
+        let mut chosen: Vec<Candidate> = Vec::with_capacity(picked.len());
+        let mut chosen_pairs: HashMap<(FlowId, Vec<u8>), u32> = HashMap::new();
         let mut postponed = Vec::new();
-        let paused = paused_pairs(connection, &candidates).await?;
-        for candidate in candidates {
-            match self.take_pair(&candidate, &paused, now) {
+        for candidate in picked {
+            let Some(pair) = candidate.pair.clone() else {
+                chosen.push(candidate);
+                continue;
+            };
+            let flow = candidate.flow;
+            let out = in_flight.get(&flow).map_or(0, |it| it.count_unused(&pair));
+            let scope = Scope::pair(flow, &pair);
+            let unused = chosen_pairs.entry((flow, pair)).or_insert(out);
+            let may_go = match paused.get(&scope) {
+                Some(until) if *until > now.wall => Err(*until),
+                paused => {
+                    let pair = candidate.pair.as_deref().unwrap_or_default();
+                    let taken = self.pacing.take_pair(
+                        (flow, pair),
+                        *unused,
+                        paused.is_some(),
+                        now.monotonic,
+                    );
+                    taken.map_err(|at| now.wall + at.saturating_sub(now.monotonic))
+                }
+            };
+            match may_go {
                 Ok(()) => {
-                    order.push(candidate.id);
-                    chosen.insert(candidate.id, candidate);
+                    *unused += 1;
+                    chosen.push(candidate);
                 }
                 Err(until) => postponed.push((candidate.id, until)),
             }
@@ -275,58 +304,49 @@ impl<H: Handler> Releaser<H> {
                 .postpone(&postponed, "waiting for the rate limit of this recipient")
                 .await?;
         }
-        let lease_until = now.wall + self.settings.release_lease;
-        let released = connection
-            .release(self.replica, &order, now.wall, lease_until)
-            .await?;
-        for id in &released {
-            if let Some(candidate) = chosen.get(id) {
-                self.pacing.take(candidate.flow, 1);
-            }
+        Ok((chosen, !postponed.is_empty()))
+    }
+
+    /// Releases and publishes.
+    async fn release(
+        &mut self,
+        connection: &mut Connection<H>,
+        chosen: Vec<Candidate>,
+    ) -> storage::Result<()> {
+        let ids: Vec<WorkId> = chosen.iter().map(|it| it.id).collect();
+        for candidate in &chosen {
+            self.pacing.take(candidate.flow);
         }
-        let hints: Vec<(WorkId, i32)> = order
-            .iter()
-            .filter(|id| released.contains(id))
-            .filter_map(|id| chosen.get(id).map(|candidate| (*id, candidate.attempt)))
-            .collect();
+        let now = self.deps.clock.now();
+        let lease_until = now + self.settings.release_lease;
+        let released = connection
+            .release(self.replica, &ids, now, lease_until)
+            .await?;
+        let released: HashSet<WorkId> = released.into_iter().collect();
+        let (hints, left): (Vec<Candidate>, Vec<Candidate>) =
+            chosen.into_iter().partition(|it| released.contains(&it.id));
+        for candidate in left {
+            self.pacing.put_back(candidate.flow);
+        }
+        let hints: Vec<(WorkId, i32)> = hints.iter().map(|it| (it.id, it.attempt)).collect();
         metrics::released(self.kind, hints.len());
         failpoints::reach("release.committed");
         self.publish(connection, &hints, now).await?;
         failpoints::reach("release.published");
-        Ok(!postponed.is_empty())
-    }
-
-    /// Whether the candidate's recipient may be written to now, or when.
-    fn take_pair(
-        &mut self,
-        candidate: &Candidate,
-        paused: &HashMap<Scope, DateTime<Utc>>,
-        now: Instant,
-    ) -> Result<(), DateTime<Utc>> {
-        let (flow, Some(pair)) = (candidate.flow, candidate.pair.as_deref()) else {
-            return Ok(());
-        };
-        match paused.get(&Scope::pair(flow, pair)) {
-            Some(until) if *until > now.wall => return Err(*until),
-            Some(_) => self.pacing.temper_pair(flow, pair, now.monotonic),
-            None => {}
-        }
-        self.pacing
-            .take_pair(flow, pair, now.monotonic)
-            .map_err(|at| now.wall + at.saturating_sub(now.monotonic))
+        Ok(())
     }
 
     async fn publish(
         &self,
         connection: &mut Connection<H>,
         hints: &[(WorkId, i32)],
-        now: Instant,
+        now: DateTime<Utc>,
     ) -> storage::Result<()> {
         let failed =
             publish_hints(&self.deps.broker, self.kind, hints, self.settings.hint_size).await;
         if !failed.is_empty() {
             metrics::publish_failed(self.kind, failed.len());
-            let again: Vec<_> = failed.into_iter().map(|id| (id, now.wall)).collect();
+            let again: Vec<_> = failed.into_iter().map(|id| (id, now)).collect();
             connection
                 .postpone(&again, "waiting for the message broker")
                 .await?;

@@ -32,7 +32,7 @@ impl Default for Settings {
         Self {
             release_lease: Duration::from_secs(5),
             claim_lease: Duration::from_mins(1),
-            partition_lease: Duration::from_secs(15),
+            partition_lease: Duration::from_secs(6),
             poll: Duration::from_secs(1),
             store_timeout: Duration::from_secs(15),
             hint_size: 8,

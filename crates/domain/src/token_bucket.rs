@@ -65,8 +65,22 @@ impl TokenBucket {
         }
     }
 
+    /// A bucket in place of another's that is out of sight: empty, with so many of the other's permits unused.
+    pub const fn taken_over(rate: Rate, now: Duration, outstanding: u32) -> Self {
+        Self {
+            outstanding,
+            ..Self::empty(rate, now)
+        }
+    }
+
     pub const fn rate(&self) -> Rate {
         self.rate
+    }
+
+    /// Whether nothing would change if it were forgotten and a full one made when it is needed.
+    pub fn is_at_rest(&self, now: Duration) -> bool {
+        let mut seen = self.clone();
+        self.outstanding == 0 && seen.available(now, 0) >= self.rate.burst
     }
 
     /// How many permits may be taken now, if `outstanding` of those taken before are still unused.
@@ -80,6 +94,12 @@ impl TokenBucket {
     pub fn take(&mut self, n: u32) {
         self.tokens -= f64::from(n);
         self.outstanding = self.outstanding.saturating_add(n);
+    }
+
+    /// Takes back permits that were not given out after all.
+    pub fn put_back(&mut self, n: u32) {
+        self.tokens += f64::from(n);
+        self.outstanding = self.outstanding.saturating_sub(n);
     }
 
     /// The instant at which one token will be there if nothing is outstanding; `now` if there is one.

@@ -26,7 +26,7 @@ pub use clock::DatabaseClock;
 pub use database::{Connection, Database, PooledConnection, Transaction, migrate};
 pub use error::Error;
 pub use group_commit::{GroupCommit, Submission};
-pub use listener::{WorkListener, WorkSignal};
+pub use listener::{News, WorkListener, WorkSignal};
 
 /// What storage functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

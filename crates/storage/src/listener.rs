@@ -11,11 +11,19 @@ pub(crate) const CHANNEL: &str = "labwire_work";
 const SILENCE: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// "There may be work of this kind in this partition."
+/// What those who share a kind of work tell each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkSignal {
     pub kind: WorkKind,
-    pub partition: i16,
+    pub news: News,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// There may be work in this partition.
+    Work(i16),
+    /// There may be partitions to take, or to give up.
+    Owners,
 }
 
 /// Hears of new work. A signal can be lost (a dropped connection), so a listener also looks for itself now and then.
@@ -46,9 +54,12 @@ impl WorkListener {
 }
 
 fn parse(payload: &str) -> Option<WorkSignal> {
-    let (kind, partition) = payload.split_once(':')?;
+    let (kind, news) = payload.split_once(':')?;
     Some(WorkSignal {
         kind: WorkKind::from_str(kind).ok()?,
-        partition: partition.parse().ok()?,
+        news: match news {
+            "owners" => News::Owners,
+            partition => News::Work(partition.parse().ok()?),
+        },
     })
 }

@@ -36,6 +36,7 @@ pub(crate) struct Stage {
 pub(crate) fn settings() -> Settings {
     Settings {
         poll: Duration::from_millis(20),
+        partition_lease: Duration::from_secs(15),
         ..Settings::default()
     }
 }

@@ -121,6 +121,10 @@ enum Step {
     /// That many permits are used now, without a look.
     Use(u32),
     Cool(u64),
+    /// Takes a number of what is available and gives some of them back unused.
+    Return(u32),
+    /// The bucket is lost with all that it knew, and another begins with what is seen to be unused.
+    TakeOver,
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -130,6 +134,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => (0..30_u32).prop_map(Step::Take),
         4 => (0..30_u32).prop_map(Step::Use),
         1 => (0..200_u64).prop_map(Step::Cool),
+        1 => (0..30_u32).prop_map(Step::Return),
+        1 => Just(Step::TakeOver),
     ]
 }
 
@@ -140,6 +146,15 @@ fn play(bucket: &mut TokenBucket, steps: &[Step]) -> Vec<u64> {
         match step {
             Step::Idle(millis) => now += millis,
             Step::Cool(millis) => bucket.cool_until(after(now + millis)),
+            Step::Return(most) => {
+                let taken = bucket.available(after(now), outstanding).min(*most);
+                bucket.take(taken);
+                bucket.put_back(taken / 2);
+                outstanding += taken - taken / 2;
+            }
+            Step::TakeOver => {
+                *bucket = TokenBucket::taken_over(bucket.rate(), after(now), outstanding);
+            }
             Step::Take(most) => {
                 let taken = bucket.available(after(now), outstanding).min(*most);
                 bucket.take(taken);

@@ -35,7 +35,7 @@ settings! {
         /// How long released work waits to be claimed before it is released again.
         release_lease: Duration = "5s",
         /// How long a replica owns its share of the work without renewing.
-        partition_lease: Duration = "15s",
+        partition_lease: Duration = "6s",
         /// How often a replica looks for work by itself, should a signal be lost.
         poll: Duration = "1s",
         /// How long the database may keep the engine waiting before it is asked anew.

@@ -82,10 +82,18 @@ pub async fn signal(
     let payloads: BTreeSet<String> = places
         .map(|(kind, partition)| format!("{}:{partition}", kind.as_str()))
         .collect();
+    notify(connection, payloads.into_iter().collect()).await
+}
+
+/// Tells the replicas that share this kind of work that there may be partitions to take, or to give up.
+pub(super) async fn signal_owners(connection: &mut Connection, kind: WorkKind) -> Result<()> {
+    notify(connection, vec![format!("{}:owners", kind.as_str())]).await
+}
+
+async fn notify(connection: &mut Connection, payloads: Vec<String>) -> Result<()> {
     if payloads.is_empty() {
         return Ok(());
     }
-    let payloads: Vec<String> = payloads.into_iter().collect();
     sqlx::query!(
         r#"SELECT pg_notify($1, payload) AS "notified: ()" FROM UNNEST($2::text[]) AS payload"#,
         CHANNEL,

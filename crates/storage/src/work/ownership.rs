@@ -1,17 +1,30 @@
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use domain::{PARTITIONS, WorkKind};
 use uuid::Uuid;
 
+use super::insert::signal_owners;
 use crate::{Connection, Result};
 
 /// What a replica owns after a round of `hold_partitions`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ownership {
-    pub partitions: Vec<i16>,
+    /// Was its before and still is.
+    pub kept: Vec<i16>,
+    /// Was nobody's, or another's until then.
+    pub taken: Vec<i16>,
     pub replicas: u32,
 }
 
-/// Renews what `replica` owns, gives up what is over its fair share, and takes what is free up to that share.
+impl Ownership {
+    pub fn partitions(&self) -> BTreeSet<i16> {
+        self.kept.iter().chain(&self.taken).copied().collect()
+    }
+}
+
+/// Renews what `replica` owns, gives up what is over its fair share, and takes what is free up to that share. When that
+/// changes what the others may have, they are told.
 /// The lease must be renewed well before it ends; whoever fails to must stop releasing at `lease_until`.
 pub async fn hold_partitions(
     connection: &mut Connection,
@@ -27,16 +40,23 @@ pub async fn hold_partitions(
         until: lease_until,
     };
     lock(connection, kind).await?;
-    let replicas = count_replicas(connection, &lease).await?.max(1);
+    let came = say_alive(connection, &lease).await?;
+    let lost = forget_lost(connection, &lease).await?;
+    let replicas = count_replicas(connection, kind).await?.max(1);
     let share = (i64::from(PARTITIONS) + replicas - 1) / replicas;
-    let mut partitions = keep(connection, &lease, share).await?;
-    let wanted = share - i64::try_from(partitions.len()).unwrap_or(i64::MAX);
-    if wanted > 0 {
-        partitions.extend(take(connection, &lease, wanted).await?);
+    let (kept, freed) = keep(connection, &lease, share).await?;
+    let wanted = share - i64::try_from(kept.len()).unwrap_or(i64::MAX);
+    let taken = if wanted > 0 {
+        take(connection, &lease, wanted).await?
+    } else {
+        Vec::new()
+    };
+    if came || lost || freed {
+        signal_owners(connection, kind).await?;
     }
-    partitions.sort_unstable();
     Ok(Ownership {
-        partitions,
+        kept,
+        taken,
         replicas: u32::try_from(replicas).unwrap_or(u32::MAX),
     })
 }
@@ -59,37 +79,54 @@ async fn lock(connection: &mut Connection, kind: WorkKind) -> Result<()> {
     Ok(())
 }
 
-/// Says that this replica lives, and counts those that do.
-async fn count_replicas(connection: &mut Connection, lease: &Lease) -> Result<i64> {
-    sqlx::query!(
-        r#"
-        INSERT INTO replicas (kind, id, seen_until) VALUES ($1, $2, $3)
-        ON CONFLICT ON CONSTRAINT replicas_pkey DO UPDATE SET seen_until = excluded.seen_until
-        "#,
+/// Says that this replica lives. Returns whether it is new.
+async fn say_alive(connection: &mut Connection, lease: &Lease) -> Result<bool> {
+    let known = sqlx::query!(
+        "UPDATE replicas SET seen_until = $3 WHERE kind = $1 AND id = $2",
         lease.kind.as_str(),
         lease.replica,
         lease.until
     )
     .execute(&mut *connection)
     .await?;
+    if known.rows_affected() > 0 {
+        return Ok(false);
+    }
     sqlx::query!(
+        "INSERT INTO replicas (kind, id, seen_until) VALUES ($1, $2, $3)",
+        lease.kind.as_str(),
+        lease.replica,
+        lease.until
+    )
+    .execute(connection)
+    .await?;
+    Ok(true)
+}
+
+/// Forgets replicas that were not seen for the whole of their lease. Returns whether there were any.
+async fn forget_lost(connection: &mut Connection, lease: &Lease) -> Result<bool> {
+    let lost = sqlx::query!(
         "DELETE FROM replicas WHERE kind = $1 AND seen_until <= $2",
         lease.kind.as_str(),
         lease.now
     )
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
+    Ok(lost.rows_affected() > 0)
+}
+
+async fn count_replicas(connection: &mut Connection, kind: WorkKind) -> Result<i64> {
     Ok(sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM replicas WHERE kind = $1"#,
-        lease.kind.as_str()
+        kind.as_str()
     )
-    .fetch_one(&mut *connection)
+    .fetch_one(connection)
     .await?)
 }
 
-/// Renews a fair share of what is owned and frees the rest.
-async fn keep(connection: &mut Connection, lease: &Lease, share: i64) -> Result<Vec<i16>> {
-    Ok(sqlx::query_scalar!(
+/// Renews a fair share of what is owned and frees the rest. Returns what is kept, and whether anything was freed.
+async fn keep(connection: &mut Connection, lease: &Lease, share: i64) -> Result<(Vec<i16>, bool)> {
+    let rows = sqlx::query!(
         r#"
         WITH mine AS (
             SELECT partition, row_number() OVER (ORDER BY partition) AS place
@@ -97,10 +134,13 @@ async fn keep(connection: &mut Connection, lease: &Lease, share: i64) -> Result<
         ), freed AS (
             DELETE FROM partition_owners AS o USING mine
             WHERE o.kind = $1 AND o.partition = mine.partition AND o.owner_id = $2 AND mine.place > $5
+            RETURNING o.partition
+        ), kept AS (
+            UPDATE partition_owners AS o SET lease_until = $4 FROM mine
+            WHERE o.kind = $1 AND o.partition = mine.partition AND o.owner_id = $2 AND mine.place <= $5
+            RETURNING o.partition
         )
-        UPDATE partition_owners AS o SET lease_until = $4 FROM mine
-        WHERE o.kind = $1 AND o.partition = mine.partition AND o.owner_id = $2 AND mine.place <= $5
-        RETURNING o.partition
+        SELECT partition AS "partition!", true AS "is_kept!" FROM kept UNION ALL SELECT partition, false FROM freed
         "#,
         lease.kind.as_str(),
         lease.replica,
@@ -108,8 +148,11 @@ async fn keep(connection: &mut Connection, lease: &Lease, share: i64) -> Result<
         lease.until,
         share
     )
-    .fetch_all(&mut *connection)
-    .await?)
+    .fetch_all(connection)
+    .await?;
+    let freed = rows.iter().any(|row| !row.is_kept);
+    let kept = rows.into_iter().filter(|row| row.is_kept);
+    Ok((kept.map(|row| row.partition).collect(), freed))
 }
 
 /// Takes partitions that nobody owns.
@@ -139,7 +182,7 @@ async fn take(connection: &mut Connection, lease: &Lease, wanted: i64) -> Result
     .await?)
 }
 
-/// Gives everything up at once, so that the others need not wait for the lease to end.
+/// Gives everything up at once and tells the others, so that they need not wait for the lease to end.
 pub async fn yield_partitions(
     connection: &mut Connection,
     kind: WorkKind,
@@ -157,7 +200,7 @@ pub async fn yield_partitions(
         kind.as_str(),
         replica
     )
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    signal_owners(connection, kind).await
 }

@@ -13,13 +13,32 @@ pub struct WaitingFlow {
 }
 
 /// How much of a flow is out of our hands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InFlight {
     pub flow: FlowId,
-    /// Of these, not acted on yet: what may still happen all at once.
-    pub unused: u32,
     /// Released or claimed.
     pub out: u32,
+    /// Of these, not acted on yet: what may still happen all at once.
+    pub unused: u32,
+    /// The pair of each that is unused and has one.
+    pub unused_pairs: Vec<Vec<u8>>,
+}
+
+impl InFlight {
+    pub const fn none(flow: FlowId) -> Self {
+        Self {
+            flow,
+            out: 0,
+            unused: 0,
+            unused_pairs: Vec::new(),
+        }
+    }
+
+    /// How many that are unused go to this pair.
+    pub fn count_unused(&self, pair: &[u8]) -> u32 {
+        let of_pair = self.unused_pairs.iter().filter(|it| *it == pair);
+        u32::try_from(of_pair.count()).unwrap_or(u32::MAX)
+    }
 }
 
 /// How many of a flow may be picked.
@@ -92,8 +111,9 @@ pub async fn list_in_flight(
 ) -> Result<Vec<InFlight>> {
     let rows = sqlx::query!(
         r#"
-        SELECT flow, count(*) FILTER (WHERE state = 'released' OR NOT begun) AS "unused!", count(*) AS "out!"
-        FROM work
+        SELECT flow, count(*) AS "out!", count(*) FILTER (WHERE unused) AS "unused!",
+               coalesce(array_agg(pair) FILTER (WHERE unused AND pair IS NOT NULL), '{}') AS "unused_pairs!"
+        FROM (SELECT *, state = 'released' OR NOT begun AS unused FROM work) AS work
         WHERE kind = $1 AND partition = ANY ($2) AND state IN ('released', 'claimed')
         GROUP BY flow
         "#,
@@ -107,8 +127,9 @@ pub async fn list_in_flight(
         .into_iter()
         .map(|row| InFlight {
             flow: FlowId::from_uuid(row.flow),
-            unused: count(row.unused),
             out: count(row.out),
+            unused: count(row.unused),
+            unused_pairs: row.unused_pairs,
         })
         .collect())
 }
@@ -169,12 +190,12 @@ pub async fn release(
         UPDATE work SET state = 'released', lease_until = $3, reason = NULL
         WHERE id IN (
             SELECT w.id FROM work AS w
+            JOIN partition_owners AS o ON o.kind = w.kind AND o.partition = w.partition AND o.owner_id = $2 AND o.lease_until > $4
             WHERE w.id = ANY ($1) AND w.state = 'waiting'
-              AND EXISTS (
-                  SELECT FROM partition_owners AS o
-                  WHERE o.kind = w.kind AND o.partition = w.partition AND o.owner_id = $2 AND o.lease_until > $4)
             -- Whoever has it locked is about to cancel it; if not, the next turn finds it.
-            FOR UPDATE OF w SKIP LOCKED)
+            FOR UPDATE OF w SKIP LOCKED
+            -- Until this is committed nobody takes the partition, so that the next owner sees all that was released.
+            FOR SHARE OF o)
         RETURNING id
         "#,
         &work.iter().map(WorkId::as_uuid).collect::<Vec<_>>(),

@@ -10,9 +10,8 @@ use storage::{
     },
     work::{self, Disposition, Finished},
 };
-use testkit::eventually;
 
-use crate::support::{LIMIT, message, now, seconds, stage};
+use crate::support::{message, now, seconds, stage};
 
 fn given_up(at: DateTime<Utc>) -> GivenUp {
     GivenUp {
@@ -118,9 +117,8 @@ async fn rows_are_locked_in_one_order_and_unknown_ids_are_left_out() {
     let waiting = async {
         lock_states(&mut other, &ids[..1]).await.unwrap();
     };
-    let blocked = "pg_locks where not granted and pid in (select pid from pg_stat_activity where datname = current_database())";
     let let_go = async {
-        eventually(LIMIT, async || stage.count(blocked).await == 1).await;
+        stage.until_blocked().await;
         tx.commit().await.unwrap();
     };
     tokio::join!(waiting, let_go);

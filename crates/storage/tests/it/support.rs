@@ -15,7 +15,7 @@ use storage::{
     sender_numbers::{SenderNumber, insert_sender_number},
     tenants::{Tenant, insert_data_key, insert_tenant, insert_vendor},
 };
-use testkit::{TestDatabase, database};
+use testkit::{TestDatabase, database, eventually};
 use uuid::Uuid;
 
 /// Long enough for a loaded machine; no test that passes comes near it.
@@ -65,6 +65,12 @@ impl Stage {
     /// A transaction as the role that does most.
     pub(crate) async fn work(&self) -> Transaction {
         self.worker.begin().await.unwrap()
+    }
+
+    /// Until one connection to this database waits for a lock.
+    pub(crate) async fn until_blocked(&self) {
+        let waits = "pg_locks where not granted and pid in (select pid from pg_stat_activity where datname = current_database())";
+        eventually(LIMIT, async || self.count(waits).await == 1).await;
     }
 
     pub(crate) async fn lab(&self) -> Lab {

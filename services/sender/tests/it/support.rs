@@ -10,7 +10,7 @@ use std::{
 
 use attachments::{AttachmentStore, ObjectKey};
 use bytes::Bytes;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use dispatch::{Claim, Deps, Engine, Settings};
 use domain::{
     AttachmentId, Clock, CredentialId, Language, MessageId, MockClock, PhoneNumber, Scope,
@@ -360,8 +360,11 @@ impl Stage {
         let owned = "SELECT 1 FROM partition_owners WHERE kind = 'send'";
         let all = usize::try_from(domain::PARTITIONS).unwrap();
         eventually(LIMIT, async || self.test.rows(owned).await.len() == all).await;
+        let running = Running { stop, tasks, turns };
+        // Its buckets are empty when it takes the partitions, and not when it is seen to own them.
+        running.look().await;
         self.clock.advance(Duration::from_secs(1));
-        Running { stop, tasks, turns }
+        running
     }
 
     /// The part of a message that changes.
@@ -416,9 +419,26 @@ impl Stage {
 
     /// How long from now a message's work waits.
     pub(crate) async fn due_in(&self, id: MessageId) -> Duration {
+        self.wait_of(id).await.to_std().unwrap()
+    }
+
+    /// Until the releaser has put a message's work off for so long: a pause is recorded before that.
+    pub(crate) async fn until_due_in(&self, id: MessageId, wait: Duration) {
+        eventually(LIMIT, async || {
+            let seen = self.wait_of(id).await;
+            if seen.to_std() == Ok(wait) {
+                Ok(())
+            } else {
+                Err(seen)
+            }
+        })
+        .await;
+    }
+
+    async fn wait_of(&self, id: MessageId) -> TimeDelta {
         let work = self.work(id).await.unwrap();
         let due_at: DateTime<Utc> = serde_json::from_value(work["due_at"].clone()).unwrap();
-        (due_at - self.now()).to_std().unwrap()
+        due_at - self.now()
     }
 
     pub(crate) async fn pauses(&self) -> Vec<Value> {

@@ -7,10 +7,9 @@ use storage::{
         find_dead_letters, finish, insert, list_dead_letters, revive, take_dead_letters,
     },
 };
-use tokio::time::timeout;
 
-use super::{any_flow, claimed, finish_one, finished, new_work, row};
-use crate::support::{LIMIT, delivery, endpoint, now, seconds, stage};
+use super::{any_flow, claimed, finish_one, finished, new_work, next_signal, row, signal_of};
+use crate::support::{delivery, endpoint, now, seconds, stage};
 
 fn dead(reason: &str) -> Disposition {
     Disposition::Dead {
@@ -190,12 +189,7 @@ async fn a_revived_letter_is_work_again_with_a_fresh_budget() {
     let revived = revive(&mut tx, &[&letter], due).await.unwrap();
     assert_eq!(revived, [work.id].into());
     tx.commit().await.unwrap();
-    let heard = timeout(LIMIT, listener.next())
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
-    assert_eq!(heard.partition, work.flow.partition());
+    assert_eq!(next_signal(&mut listener).await, Some(signal_of(work.flow)));
 
     let mut tx = stage.work().await;
     let row = row(&mut tx, work.id).await.unwrap();

@@ -3,11 +3,9 @@ use storage::{
     WorkListener,
     work::{Disposition, find_wait, insert, insert_pauses, list_pauses, lock_scope, resume},
 };
-use testkit::eventually;
-use tokio::time::timeout;
 
-use super::{claimed, finish_one, new_work, pauses::pause, row};
-use crate::support::{LIMIT, Stage, now, seconds, stage};
+use super::{claimed, finish_one, new_work, next_signal, pauses::pause, row, signal_of};
+use crate::support::{now, seconds, stage};
 
 fn number_scope() -> Scope {
     Scope::number(SenderNumberId::new_at(now()))
@@ -39,12 +37,10 @@ async fn held_work_waits_for_its_own_scope() {
     }
     assert_eq!(row(&mut tx, claims[2].id).await.unwrap().state, "held");
     tx.commit().await.unwrap();
-    let heard = timeout(LIMIT, listener.next())
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
-    assert_eq!(heard.partition, claims[0].flow.partition());
+    assert_eq!(
+        next_signal(&mut listener).await,
+        Some(signal_of(claims[0].flow))
+    );
 }
 
 /// A repaired credential wakes what was held for it: the gateway may do that for its own tenant.
@@ -138,16 +134,9 @@ async fn pausing_for_a_cause_and_mending_it_wait_for_each_other() {
         freed
     };
     let commit = async {
-        eventually(LIMIT, async || is_someone_waiting(&stage).await).await;
+        stage.until_blocked().await;
         pausing.commit().await.unwrap();
     };
     let (freed, ()) = tokio::join!(mend, commit);
     assert_eq!(freed, 1);
-}
-
-async fn is_someone_waiting(stage: &Stage) -> bool {
-    stage
-        .count("pg_locks where locktype = 'advisory' and not granted")
-        .await
-        > 0
 }

@@ -1,19 +1,8 @@
 use domain::{Lane, WorkKind};
-use storage::{
-    WorkListener, WorkSignal,
-    work::{NewWork, insert},
-};
-use tokio::time::timeout;
+use storage::{WorkListener, WorkSignal, work::insert};
 
-use super::{any_flow, new_work, row};
-use crate::support::{LIMIT, now, seconds, stage};
-
-fn signal_of(work: &NewWork) -> WorkSignal {
-    WorkSignal {
-        kind: work.kind,
-        partition: work.flow.partition(),
-    }
-}
+use super::{any_flow, new_work, next_signal, row, signal_of};
+use crate::support::{now, seconds, stage};
 
 #[tokio::test]
 async fn committed_work_is_heard_and_no_other() {
@@ -32,8 +21,11 @@ async fn committed_work_is_heard_and_no_other() {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    let heard = timeout(LIMIT, listener.next()).await.unwrap().unwrap();
-    assert_eq!(heard, Some(signal_of(&work)));
+    let expected = WorkSignal {
+        kind: WorkKind::Callback,
+        ..signal_of(work.flow)
+    };
+    assert_eq!(next_signal(&mut listener).await, Some(expected));
 }
 
 #[tokio::test]
@@ -45,7 +37,7 @@ async fn a_listener_that_lost_its_connection_says_so_and_listens_again() {
         .test
         .rows("select pg_terminate_backend(pid) as cut from pg_stat_activity where query ilike 'listen%' and datname = current_database()")
         .await;
-    let lost = timeout(LIMIT, listener.next()).await.unwrap().unwrap();
+    let lost = next_signal(&mut listener).await;
     assert_eq!(lost, None);
     let work = new_work(any_flow(), Lane::Report, now());
     let mut tx = stage.work().await;
@@ -53,8 +45,7 @@ async fn a_listener_that_lost_its_connection_says_so_and_listens_again() {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    let heard = timeout(LIMIT, listener.next()).await.unwrap().unwrap();
-    assert_eq!(heard, Some(signal_of(&work)));
+    assert_eq!(next_signal(&mut listener).await, Some(signal_of(work.flow)));
 }
 
 #[tokio::test]
@@ -103,6 +94,8 @@ async fn work_born_released_has_a_lease_and_is_signalled_to_nobody() {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    let heard = timeout(LIMIT, listener.next()).await.unwrap().unwrap();
-    assert_eq!(heard, Some(signal_of(&waiting)));
+    assert_eq!(
+        next_signal(&mut listener).await,
+        Some(signal_of(waiting.flow))
+    );
 }

@@ -14,15 +14,30 @@ mod restart;
 use chrono::{DateTime, Utc};
 use domain::{FlowId, Lane, PARTITIONS, TenantId, WorkId, WorkKind};
 use storage::{
-    Connection,
+    Connection, News, WorkListener, WorkSignal,
     work::{self, Claim, Disposition, Finished, NewWork, claim, hold_partitions, insert},
 };
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::support::{now, seconds};
+use crate::support::{LIMIT, now, seconds};
 
 pub(crate) fn any_flow() -> FlowId {
     FlowId::from_uuid(Uuid::new_v4())
+}
+
+/// What is heard when there may be work in the flow.
+pub(crate) fn signal_of(flow: FlowId) -> WorkSignal {
+    WorkSignal {
+        kind: WorkKind::Send,
+        news: News::Work(flow.partition()),
+    }
+}
+
+/// The next signal; `None` when some may have been missed.
+pub(crate) async fn next_signal(listener: &mut WorkListener) -> Option<WorkSignal> {
+    let heard = timeout(LIMIT, listener.next()).await;
+    heard.expect("something is heard").unwrap()
 }
 
 /// Due when it is made, of a tenant that need not exist.
@@ -83,7 +98,7 @@ pub(crate) async fn sole_owner(tx: &mut Connection) -> Uuid {
     let held = hold_partitions(tx, WorkKind::Send, replica, now(), now() + seconds(600))
         .await
         .unwrap();
-    assert_eq!(held.partitions, all_partitions());
+    assert_eq!(held.taken.len(), all_partitions().len());
     replica
 }
 

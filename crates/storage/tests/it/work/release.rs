@@ -213,7 +213,11 @@ async fn what_is_out_is_counted_by_flow() {
     waiting(&mut tx, any_flow(), 3).await;
     let claims = claimed(&mut tx, 2).await;
     let flow = claims[0].flow;
-    let more: Vec<NewWork> = (0..3).map(|_| new_work(flow, Lane::Bulk, now())).collect();
+    let to_someone = || NewWork {
+        pair: Some(b"someone".to_vec()),
+        ..new_work(flow, Lane::Bulk, now())
+    };
+    let more: Vec<NewWork> = (0..3).map(|_| to_someone()).collect();
     insert(&mut tx, &more, Some(now() + seconds(5)))
         .await
         .unwrap();
@@ -221,9 +225,10 @@ async fn what_is_out_is_counted_by_flow() {
         .await
         .unwrap();
     let expected = InFlight {
-        flow,
-        unused: 5,
         out: 5,
+        unused: 5,
+        unused_pairs: vec![b"someone".to_vec(); 3],
+        ..InFlight::none(flow)
     };
     assert_eq!(in_flight, [expected]);
     // What has begun was acted on.

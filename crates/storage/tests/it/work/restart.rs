@@ -3,11 +3,9 @@ use storage::{
     WorkListener,
     work::{Disposition, insert, lock_work, restart},
 };
-use testkit::eventually;
-use tokio::time::timeout;
 
-use super::{any_flow, claimed, finish_one, new_work, row};
-use crate::support::{LIMIT, now, seconds, stage};
+use super::{any_flow, claimed, finish_one, new_work, next_signal, row, signal_of};
+use crate::support::{now, seconds, stage};
 
 fn hold() -> Disposition {
     Disposition::Hold {
@@ -50,8 +48,10 @@ async fn work_that_waits_for_something_is_due_at_its_old_place() {
         );
         // The number of claims goes on, so that old hints stay stale.
         assert_eq!((row.attempt, row.failures), (claim.attempt, 0));
-        let heard = timeout(LIMIT, listener.next()).await.unwrap().unwrap();
-        assert_eq!(heard.unwrap().partition, claim.flow.partition());
+        assert_eq!(
+            next_signal(&mut listener).await,
+            Some(signal_of(claim.flow))
+        );
     }
 }
 
@@ -102,8 +102,7 @@ async fn locked_work_cannot_be_locked_by_another() {
             .unwrap()
     };
     let end = async {
-        let waits = "pg_locks where not granted and pid in (select pid from pg_stat_activity where datname = current_database())";
-        eventually(LIMIT, async || stage.count(waits).await == 1).await;
+        stage.until_blocked().await;
         storage::work::cancel(&mut first, WorkKind::Send, &[claim.subject])
             .await
             .unwrap();
