@@ -1,6 +1,6 @@
 # Every target installs what it lacks and uses private servers only: see scripts/bootstrap and scripts/devstack.
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check dev down fmt prepare
+.PHONY: help demo test chaos limits check dev down fmt prepare
 
 # Queries are compiled against .sqlx, whatever DATABASE_URL a shell has.
 export SQLX_OFFLINE := true
@@ -24,6 +24,11 @@ chaos: ## Every fault five times under 20,000 reports, and the audit (SEED=n, FA
 	cargo build --bins
 	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/debug/chaos $(if $(SEED),--seed $(SEED)) \
 	  $(if $(FAULT),--fault "$(FAULT)") $(if $(EPISODES),--episodes $(EPISODES)) $(if $(REPORTS),--reports $(REPORTS))
+
+limits: ## Whether every rate is kept and used while senders come and go, and one tenant's backlog harms no other
+	@scripts/bootstrap build postgres rabbitmq
+	cargo build --bins
+	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/debug/limits
 
 check: ## Format, lints, dependencies, tidiness, prepared queries
 	@scripts/bootstrap build postgres sqlx deny

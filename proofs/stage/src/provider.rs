@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
-use meta_simulator::{Config, Simulator, Webhooks};
+use meta_simulator::{Config, Limits, Simulator, Webhooks};
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -27,6 +27,11 @@ impl Provider {
                 keep_alive: false,
                 retry_longest: Duration::from_secs(2),
                 ..Webhooks::default()
+            },
+            // Nor does its limit to one recipient: what is to be proven is ours.
+            limits: Limits {
+                pair_interval: Duration::ZERO,
+                ..Limits::default()
             },
             ..Config::default()
         };

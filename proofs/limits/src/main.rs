@@ -1,0 +1,26 @@
+//! `limits`: whether every number's limit is kept and used while senders come and go, and whether one tenant's backlog
+//! leaves the others alone. Judges by what the provider saw; shares nothing with the token bucket.
+
+mod backlog;
+mod fairness;
+mod options;
+mod report;
+mod run;
+mod saturation;
+mod windows;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = options::Options::parse();
+    match run::run(options).await {
+        Ok(code) => code,
+        Err(error) => {
+            report::say(&format!("limits: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
