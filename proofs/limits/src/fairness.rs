@@ -35,7 +35,7 @@ pub(crate) async fn measure(
     time(platform, (single, "settle"), samples / 4, pause).await?;
     let loaded = time(platform, (single, "loaded"), samples, pause).await?;
     backlog::clear(platform, buried).await?;
-    sleep(Duration::from_secs(2)).await;
+    backlog::until_done(platform).await?;
     idle.extend(time(platform, (single, "after"), samples / 2, pause).await?);
 
     say("limits: bulk waits on a number, and reports come");

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Rates and bursts of the numbers that are saturated; together well below what two cores send.
-const SATURATED: [(u32, u32); 4] = [(4, 4), (10, 10), (20, 5), (30, 60)];
+const SATURATED: [(u32, u32); 4] = [(2, 2), (5, 5), (8, 3), (10, 20)];
 /// Seconds for which each of them has work.
 const SUPPLY: u32 = 120;
 
@@ -33,7 +33,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&files)?;
     let servers = Servers::new(options.servers.clone(), reqwest::Client::builder().build()?);
     let mut labs: Vec<Lab> = Vec::new();
-    for (rate, burst) in SATURATED.into_iter().chain([(80, 80), (40, 40), (20, 20)]) {
+    for (rate, burst) in SATURATED.into_iter().chain([(80, 80), (20, 20), (10, 10)]) {
         labs.push(lab(labs.len(), rate, burst));
     }
     let plan = Plan {
@@ -68,6 +68,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     for number in &numbers {
         backlog::clear(&platform, number.index).await?;
     }
+    backlog::until_done(&platform).await?;
     let cast = Cast {
         single,
         buried,
