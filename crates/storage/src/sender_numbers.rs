@@ -138,3 +138,23 @@ pub async fn list_by_phone_number_ids(
     .await?;
     Ok(rows.into_iter().map(SenderNumber::from).collect())
 }
+
+/// Says with which app's token these numbers send. Returns those that there are and that the app may speak of.
+pub async fn assign_app(
+    connection: &mut Connection,
+    app: &str,
+    phone_number_ids: &[String],
+) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar!(
+        r#"
+        UPDATE sender_numbers AS n SET app_key = a.key FROM webhook_apps AS a
+        WHERE a.key = $1 AND n.provider = 'meta' AND n.phone_number_id = ANY ($2)
+          AND (a.tenant_id IS NULL OR a.tenant_id = n.tenant_id)
+        RETURNING n.phone_number_id
+        "#,
+        app,
+        phone_number_ids
+    )
+    .fetch_all(connection)
+    .await?)
+}

@@ -75,7 +75,7 @@ impl Platform {
         let operator = Operator::new(&plan, &servers, &provider);
         let vendor_key = operator.prepare(&labs, &provider).await?;
         let database_proxy = proxy_of(servers.database_url()).await?;
-        let mut fleet = Fleet::new(&plan, &servers, &database_proxy, operator.settings)?;
+        let mut fleet = Fleet::new(&plan, &servers, &database_proxy, operator.settings.clone())?;
         fleet.start(plan.replicas).await?;
 
         let ingest = Balancer::start(fleet.addresses(Service::WebhookIngest)).await?;
@@ -91,6 +91,7 @@ impl Platform {
             accounts.push(account);
             registered.push(lab);
         }
+        operator.assign_app(&labs).await?;
         let mut supervisors = JoinSet::new();
         for replica in fleet.replicas.values().flatten() {
             supervisors.spawn(replica.clone().supervise());
@@ -222,6 +223,15 @@ impl Operator {
         let key = self.run(&["add-vendor", "Proof LIMS"]).await?;
         ensure!(!labs.0.is_empty(), "there are no labs");
         Ok(SecretString::from(key.trim().to_owned()))
+    }
+
+    /// All labs send with the platform's app's tokens: a throttle of the app concerns them all.
+    async fn assign_app(&self, labs: &Labs) -> anyhow::Result<()> {
+        let numbers: Vec<String> = labs.0.iter().map(Lab::phone_number_id).collect();
+        let numbers = numbers.iter().map(String::as_str);
+        let arguments: Vec<&str> = ["assign-app", APP_KEY].into_iter().chain(numbers).collect();
+        self.run(&arguments).await?;
+        Ok(())
     }
 
     async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {

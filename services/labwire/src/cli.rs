@@ -37,6 +37,8 @@ enum Command {
     AddVendor(operator::AddVendor),
     /// Add an app whose webhooks arrive at /webhooks/meta/<KEY>, or replace its secrets.
     AddApp(operator::AddApp),
+    /// Say with which app's token numbers send: when the provider throttles the app, all of them wait.
+    AssignApp(operator::AssignApp),
     /// Look after work that was given up.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
@@ -65,6 +67,9 @@ pub fn main() -> ExitCode {
         }),
         Command::AddApp(app) => once(file, |config: operator::Config| async move {
             operator::add_app(&config, &app).await
+        }),
+        Command::AssignApp(numbers) => once(file, |config: DatabaseConfig| async move {
+            operator::assign_app(&config, &numbers).await
         }),
         Command::DeadLetters(command) => once(file, |config: DatabaseConfig| async move {
             dead_letters::run(&config, command).await

@@ -8,6 +8,7 @@
 
 mod faults;
 mod hints;
+mod model;
 mod outcomes;
 mod pacing;
 mod recording;

@@ -7,7 +7,7 @@ pub(crate) mod unconfirmed;
 
 use std::{io::Write, process::ExitCode, sync::Arc};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use domain::{ApiKeyId, Clock, SystemClock, TenantId, VendorId};
 use sealed_records::{DataKeys, PlatformRecords};
@@ -20,8 +20,9 @@ use service_runtime::{
 use storage::{
     Database,
     api_keys::{NewApiKey, insert_api_key},
+    sender_numbers,
     tenants::insert_vendor,
-    webhook_apps::{WebhookApp, upsert_app},
+    webhook_apps::{WebhookApp, find_app, upsert_app},
 };
 use tokio::{runtime::Handle, task::spawn_blocking};
 use vault::{ApiKey, KeyRing};
@@ -77,6 +78,15 @@ pub(crate) struct AddApp {
     /// The lab whose own app it is: it may speak of that lab's numbers only. Absent: the platform's app, for all labs.
     #[arg(long, value_name = "LAB_ID")]
     pub(crate) lab: Option<TenantId>,
+}
+
+#[derive(Args)]
+pub(crate) struct AssignApp {
+    /// The app, as `add-app` named it.
+    pub(crate) key: String,
+    /// The numbers' ids at the provider.
+    #[arg(required = true, value_name = "PHONE_NUMBER_ID")]
+    pub(crate) numbers: Vec<String>,
 }
 
 /// A connection as the owner, and the keys.
@@ -163,6 +173,31 @@ async fn create_app(
     upsert_app(&mut connection, &record, SystemClock.now())
         .await
         .context("the app could not be stored")
+}
+
+pub(crate) async fn assign_app(
+    config: &DatabaseConfig,
+    assignment: &AssignApp,
+) -> anyhow::Result<()> {
+    let (key, numbers) = (&assignment.key, &assignment.numbers);
+    let database = config.connect()?;
+    let mut tx = database.begin().await?;
+    if find_app(&mut tx, key).await?.is_none() {
+        bail!("there is no app {key}: labwire add-app adds it");
+    }
+    let assigned = sender_numbers::assign_app(&mut tx, key, numbers).await?;
+    let left: Vec<&str> = numbers
+        .iter()
+        .filter(|it| !assigned.contains(it))
+        .map(String::as_str)
+        .collect();
+    if !left.is_empty() {
+        bail!(
+            "nothing was changed: {} is no number of a lab that {key} may speak of",
+            left.join(", ")
+        );
+    }
+    database.commit(tx).await.context("commit")
 }
 
 /// Keys of data at rest, as the settings that hold them.

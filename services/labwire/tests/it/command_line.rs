@@ -26,11 +26,12 @@ fn help_names_every_command() {
 
 #[test]
 fn each_command_explains_itself() {
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 16] = [
         &["all"],
         &["migrate"],
         &["add-vendor"],
         &["add-app"],
+        &["assign-app"],
         &["dead-letters"],
         &["dead-letters", "list"],
         &["dead-letters", "show"],

@@ -290,3 +290,37 @@ async fn all_of_a_kind_are_replayed_when_that_is_said() {
     insta::assert_snapshot!(said.join("\n"));
     assert_eq!(stage.count("work").await, 2500);
 }
+
+#[tokio::test]
+async fn numbers_are_assigned_to_an_app_all_or_none() {
+    let stage = Stage::new().await;
+    let insert = format!(
+        "insert into webhook_apps values ('main', '', '', null, now()), ('own', '', '', '{lab}', now());
+         insert into vendors values ('{other}', 'another', now());
+         insert into tenants (id, vendor_id, name, contact_email, region, language, created_at)
+         values ('{other}', '{other}', 'Hill Clinic', 'clinic@example.test', 'IN', 'en', now());
+         insert into sender_numbers (id, tenant_id, provider, phone_number_id, waba_id, display_phone_number, rate_per_second, burst, created_at)
+         values (gen_random_uuid(), '{lab}', 'meta', '301', 'w', '+91', 1, 1, now()), (gen_random_uuid(), '{other}', 'meta', '302', 'w', '+91', 1, 1, now())",
+        lab = stage.lab.as_uuid(),
+        other = Uuid::now_v7(),
+    );
+    stage.database.execute(&insert).await;
+    let said = [
+        stage.labwire(&["assign-app", "nobody", "301"]),
+        stage.labwire(&["assign-app", "main", "301", "999"]),
+        // Another lab's number is none that this app may speak of.
+        stage.labwire(&["assign-app", "own", "301", "302"]),
+    ];
+    assert_eq!(
+        stage
+            .count("sender_numbers where app_key is not null")
+            .await,
+        0
+    );
+    let done = stage.labwire(&["assign-app", "main", "301", "302"]);
+    assert_eq!(
+        stage.count("sender_numbers where app_key = 'main'").await,
+        2
+    );
+    insta::assert_snapshot!([&said[..], &[done]].concat().join("\n"));
+}
