@@ -19,6 +19,14 @@ pub(crate) fn since_start() -> Duration {
     START.get().map_or(Duration::ZERO, |start| start.elapsed())
 }
 
+/// Lets that much of it pass, which costs nothing: the runtime is built as by `start_paused = true`.
+pub(crate) async fn pass(time: Duration) {
+    // A timer costs a turn of the wheel even when it is zero.
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
 /// One replica's clock: the wall clock goes before or after.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct VirtualClock {

@@ -8,10 +8,10 @@ use std::{
 use chrono::{DateTime, Utc};
 use dispatch::{Begin, Claim, FlowLimits, Handler, Outcome};
 use domain::{Backoff, FlowId, Scope, WorkId, WorkKind};
-use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
+    clock::pass,
     history::History,
     memory::{Connection, Memory},
 };
@@ -142,7 +142,7 @@ impl Handler for Model {
             _ => Course::Well,
         };
         let composing = if rng.u8(0..20) == 0 { 3_000 } else { 30 };
-        sleep(Duration::from_millis(rng.u64(0..composing))).await;
+        pass(Duration::from_millis(rng.u64(0..composing))).await;
         if course == Course::PanicsEarly {
             resume_unwind(Box::new("early"));
         }
@@ -155,7 +155,7 @@ impl Handler for Model {
             Course::Hangs => 60_000,
             _ => rng.u64(0..400),
         };
-        sleep(Duration::from_millis(answering)).await;
+        pass(Duration::from_millis(answering)).await;
         if course == Course::PanicsLate {
             resume_unwind(Box::new("late"));
         }

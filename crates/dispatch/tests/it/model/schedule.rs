@@ -7,16 +7,12 @@ use dispatch::{Deps, Engine, FlowLimits, Settings};
 use domain::{Backoff, Clock as _, FlowId, Lane, Rate, Scope, TenantId, WorkId, WorkKind};
 use queue::{Broker, Queue};
 use storage::work::NewWork;
-use tokio::{
-    runtime::Builder,
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::{runtime::Builder, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    clock::{self, VirtualClock},
+    clock::{self, VirtualClock, pass},
     handler::{Model, pair_of},
     history::{History, Step},
     memory::{Memory, Weather, tables::State},
@@ -144,7 +140,7 @@ impl Schedule {
                 _ => {}
             }
             let longest = if self.rng.u8(0..4) == 0 { 4_000 } else { 700 };
-            sleep(Duration::from_millis(self.rng.u64(0..longest))).await;
+            pass(Duration::from_millis(self.rng.u64(0..longest))).await;
             if self.history.broken().is_some() {
                 return;
             }
@@ -177,11 +173,11 @@ impl Schedule {
             if is_over || clock::since_start() > begun + PATIENCE {
                 break;
             }
-            sleep(Duration::from_secs(1)).await;
+            pass(Duration::from_secs(1)).await;
         }
         // What is still on its way arrives, when nobody waits for it any more.
         self.replicas.clear();
-        sleep(Duration::from_secs(20)).await;
+        pass(Duration::from_secs(20)).await;
         self.memory
             .look(|tables| self.history.conclude(&self.added, tables));
     }
@@ -325,7 +321,7 @@ fn draw_limits(rng: &mut fastrand::Rng) -> FlowLimits {
 async fn steal(broker: Broker, mut rng: fastrand::Rng) {
     let mut consumer = broker.consume(Queue::Outbound, 4).await;
     loop {
-        sleep(Duration::from_millis(rng.u64(0..1_500))).await;
+        pass(Duration::from_millis(rng.u64(0..1_500))).await;
         let soon = Duration::from_millis(rng.u64(1..800));
         let Ok(Some(hint)) = timeout(soon, consumer.next()).await else {
             continue;
@@ -338,7 +334,7 @@ async fn steal(broker: Broker, mut rng: fastrand::Rng) {
             0 => hint.ack().await.unwrap_or_default(),
             1 => hint.requeue().await,
             2 => {
-                sleep(Duration::from_millis(rng.u64(0..3_000))).await;
+                pass(Duration::from_millis(rng.u64(0..3_000))).await;
                 hint.requeue().await;
             }
             3 => {
@@ -348,7 +344,7 @@ async fn steal(broker: Broker, mut rng: fastrand::Rng) {
             }
             _ => {
                 hint.ack().await.unwrap_or_default();
-                sleep(Duration::from_millis(rng.u64(0..6_000))).await;
+                pass(Duration::from_millis(rng.u64(0..6_000))).await;
                 drop(broker.publish(Queue::Outbound, vec![copy]).await);
             }
         }

@@ -18,10 +18,10 @@ use storage::{
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::model::clock::since_start;
+use crate::model::clock::{pass, since_start};
 
 use super::{
-    Memory, Shared, lock, pass, serve,
+    Memory, Shared, lock, serve,
     tables::{Answer, Blocked, Tables, Tx},
 };
 

@@ -21,7 +21,7 @@ use storage::{Result, WorkSignal, work::NewWork};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::tables::{Changes, Tables, Tx};
-use super::history::History;
+use super::{clock::pass, history::History};
 
 pub(crate) use self::connection::{Connection, Session, Turn};
 
@@ -62,13 +62,6 @@ struct Fate {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()
-}
-
-/// A timer costs a turn of the wheel even when it is zero.
-async fn pass(time: Duration) {
-    if !time.is_zero() {
-        tokio::time::sleep(time).await;
-    }
 }
 
 #[expect(
