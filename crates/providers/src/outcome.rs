@@ -117,7 +117,7 @@ pub struct Classified {
     pub meaning: &'static str,
     /// How long to wait at least; otherwise the class's own schedule applies.
     pub hold: Option<Duration>,
-    /// How many attempts this error is worth in all, where that differs from its class's usual.
+    /// How many tries of one message may end with this code, where it may be the message's own fault.
     pub max_attempts: Option<u32>,
     /// Refused before anything was processed: the same send can be repeated without a duplicate.
     pub replay_safe: bool,

@@ -35,6 +35,7 @@ impl World {
             settings: settings(),
             files,
             folder: folder.to_owned(),
+            relays: true,
         };
         Ok(Arc::new(Self {
             platform: Platform::start(plan, servers).await?,

@@ -42,6 +42,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         settings: settings(),
         files: fs::canonicalize(&files)?,
         folder: folder.to_owned(),
+        relays: false,
     };
     let platform = Platform::start(plan, servers).await?;
     let mut others = labs.split_off(SATURATED.len()).into_iter();

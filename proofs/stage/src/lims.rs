@@ -103,6 +103,11 @@ impl Lims {
         self.accounts.get(lab).map_or("", |it| &it.lab_id)
     }
 
+    /// A lab's key to the API, for who posts by other means.
+    pub fn api_key(&self, lab: usize) -> Option<&SecretString> {
+        Some(&self.accounts.get(lab)?.api_key)
+    }
+
     /// Posts until it is acknowledged; `None` if that never happened. As a form or as JSON, by the report.
     pub async fn post(&self, report: &Report) -> Option<String> {
         let account = self.accounts.get(report.lab)?;

@@ -43,6 +43,8 @@ pub struct Plan {
     pub files: PathBuf,
     /// Where logs and ledgers go.
     pub folder: PathBuf,
+    /// Whether the database and the ingest are reached through relays, which faults can cut; they cost time.
+    pub relays: bool,
 }
 
 /// The platform: every service with its replicas, between a provider and the LIMS.
@@ -56,6 +58,7 @@ pub struct Platform {
     pub labs: Vec<Lab>,
     pub registered: Vec<Registered>,
     replicas: HashMap<Service, Vec<Replica>>,
+    listening: HashMap<Service, Vec<SocketAddr>>,
     ingest: Balancer,
     _supervisors: JoinSet<()>,
 }
@@ -70,16 +73,21 @@ pub struct Registered {
 impl Platform {
     pub async fn start(plan: Plan, servers: Servers) -> anyhow::Result<Self> {
         let labs = Labs(plan.labs.clone());
-        let provider = Provider::start(&labs).await?;
+        let provider = Provider::start(&labs, !plan.relays).await?;
         let callbacks = CallbackReceiver::start().await?;
         let operator = Operator::new(&plan, &servers, &provider);
         let vendor_key = operator.prepare(&labs, &provider).await?;
         let database_proxy = proxy_of(servers.database_url()).await?;
-        let mut fleet = Fleet::new(&plan, &servers, &database_proxy, operator.settings.clone())?;
+        let database = plan.relays.then(|| database_proxy.address().port());
+        let mut fleet = Fleet::new(&plan, &servers, database, operator.settings.clone())?;
         fleet.start(plan.replicas).await?;
 
-        let ingest = Balancer::start(fleet.addresses(Service::WebhookIngest)).await?;
-        provider.call_back(ingest.address).await?;
+        let ingests = fleet.addresses(Service::WebhookIngest);
+        let ingest = Balancer::start(ingests.clone()).await?;
+        let direct = ingests.first().filter(|_| !plan.relays);
+        provider
+            .call_back(*direct.unwrap_or(&ingest.address))
+            .await?;
         let http = client()?;
         let gateways = fleet.addresses(Service::ApiGateway);
         let gateways: Vec<String> = gateways.iter().map(|it| format!("http://{it}")).collect();
@@ -105,6 +113,7 @@ impl Platform {
             labs: plan.labs,
             registered,
             replicas: fleet.replicas,
+            listening: fleet.listening,
             ingest,
             _supervisors: supervisors,
         })
@@ -117,6 +126,12 @@ impl Platform {
 
     pub fn all_replicas(&self) -> impl Iterator<Item = &Replica> {
         self.replicas.values().flatten()
+    }
+
+    /// Where the first process of a service listens.
+    pub fn address(&self, service: Service) -> anyhow::Result<SocketAddr> {
+        let addresses = self.listening.get(&service).and_then(|it| it.first());
+        addresses.copied().context("it has no process")
     }
 
     /// Where webhooks are posted.
@@ -253,7 +268,6 @@ impl Operator {
 /// The processes, and where they listen.
 struct Fleet {
     settings: Vec<(String, String)>,
-    database: SocketAddr,
     database_url: Url,
     folder: PathBuf,
     replicas: HashMap<Service, Vec<Replica>>,
@@ -265,13 +279,16 @@ impl Fleet {
     fn new(
         plan: &Plan,
         servers: &Servers,
-        database_proxy: &TcpProxy,
+        database_port: Option<u16>,
         settings: Vec<(String, String)>,
     ) -> anyhow::Result<Self> {
+        let mut database_url: Url = servers.database_url().parse()?;
+        if let Some(port) = database_port {
+            database_url.set_port(Some(port)).ok();
+        }
         Ok(Self {
             settings,
-            database: database_proxy.address(),
-            database_url: servers.database_url().parse()?,
+            database_url,
             folder: plan.folder.clone(),
             replicas: HashMap::new(),
             listening: HashMap::new(),
@@ -314,7 +331,6 @@ impl Fleet {
         let mut settings = self.settings.clone();
         let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
         let mut url = self.database_url.clone();
-        url.set_port(Some(self.database.port())).ok();
         url.set_username(service.role()).ok();
         set("LABWIRE_POSTGRES__URL", url.to_string());
         set("LABWIRE_ADMIN__LISTEN", admin.to_string());

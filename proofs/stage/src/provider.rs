@@ -18,13 +18,13 @@ pub struct Provider {
 }
 
 impl Provider {
-    pub(crate) async fn start(labs: &Labs) -> anyhow::Result<Self> {
+    pub(crate) async fn start(labs: &Labs, keep_alive: bool) -> anyhow::Result<Self> {
         let (app_secret, verify_token) = (vault::random_secret(), vault::random_secret());
         let config = Config {
             seed: labs.accounts(&app_secret),
             webhooks: Webhooks {
                 timeout: Duration::from_secs(5),
-                keep_alive: false,
+                keep_alive,
                 retry_longest: Duration::from_secs(2),
                 ..Webhooks::default()
             },

@@ -203,10 +203,11 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
             token: Some(token.updated_at),
             template: composition.template(),
             pauses: self.settings.pauses,
+            alike: 0,
         };
         let content = match self.attach(&sender, job, composition).await? {
             Ok(content) => content,
-            Err(error) => return Ok(self.not_sent(&tried, &error)),
+            Err(error) => return Ok(self.not_sent(tried, &error).await),
         };
         let message = OutboundMessage {
             to: job.account.records.open_recipient(&job.message.recipient)?,
@@ -234,7 +235,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
                     },
                 }
             }
-            Err(error) => self.not_sent(&tried, &error),
+            Err(error) => self.not_sent(tried, &error).await,
         })
     }
 
@@ -262,17 +263,32 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
     }
 
     /// What came of a call that did not say yes.
-    fn not_sent(&self, tried: &Tried<'_>, error: &SendError) -> Finding {
+    async fn not_sent(&self, mut tried: Tried<'_>, error: &SendError) -> Finding {
         metrics::send(match error {
             SendError::NotSent { .. } => "unreachable",
             SendError::Ambiguous { .. } => "unconfirmed",
             SendError::Rejected(rejection) => rejection.classified.class.as_str(),
         });
-        let finding = judge(tried, error);
+        if let SendError::Rejected(rejection) = error
+            && rejection.classified.max_attempts.is_some()
+        {
+            tried.alike = self.count_alike(tried.claim, rejection.code).await;
+        }
+        let finding = judge(&tried, error);
         if matches!(finding, Finding::CredentialRefused { .. }) {
             self.accounts.forget(tried.number.id);
         }
         finding
+    }
+
+    /// Earlier tries that ended with this code. Where that cannot be found out, none: one try too many does no harm.
+    async fn count_alike(&self, claim: &Claim, code: i64) -> u32 {
+        let id = MessageId::from_uuid(claim.subject);
+        let count = async {
+            let mut connection = self.deps.database.acquire().await?;
+            messages::count_attempts(&mut connection, id, code).await
+        };
+        count.await.unwrap_or(0)
     }
 }
 

@@ -49,7 +49,7 @@ fn unknown(is_transient: bool, http_status: u16) -> Classified {
 }
 
 const STUMBLED: Classified = Classified {
-    max_attempts: Some(3),
+    max_attempts: Some(4),
     ..Classified::of(
         ErrorClass::Retry,
         PublicCode::SendFailed,

@@ -77,9 +77,9 @@ pub(super) static ROWS: &[Row] = rows! {
 
     // Faults on Meta's side.
     1: "Invalid request or a fault at Meta; it does not say which. It is tried again a few times." =>
-        Retry, SendFailed, max_attempts = Some(3);
+        Retry, SendFailed, max_attempts = Some(4);
     2: "Meta is down or overloaded. It is tried again." => Retry, SendFailed;
-    131000: "Meta had an unknown fault. It is tried again a few times." => Retry, SendFailed, max_attempts = Some(3);
+    131000: "Meta had an unknown fault. It is tried again a few times." => Retry, SendFailed, max_attempts = Some(4);
     131016: "A service of Meta is unavailable for now. It is tried again." => Retry, SendFailed;
     131057: "The number is in maintenance, perhaps because its throughput is being raised. It is sent in a minute." =>
         Retry, SendFailed, hold = Some(Duration::from_mins(1));

@@ -161,7 +161,7 @@ fn ambiguous_codes_are_worth_few_attempts() {
         .filter_map(|(_, code)| Some((code, most(code)?)))
         .collect();
     limited.sort_unstable();
-    assert_eq!(limited, [(1, 3), (131000, 3), (135000, 2)]);
+    assert_eq!(limited, [(1, 4), (131000, 4), (135000, 2)]);
 }
 
 #[rstest]
@@ -221,9 +221,9 @@ fn old_webhooks_say_it_in_the_title() {
 #[case(false, 200, Permanent, None)]
 #[case(false, 401, Credential, None)]
 #[case(false, 429, Throttle(Phone), None)]
-#[case(false, 500, Retry, Some(3))]
-#[case(false, 503, Retry, Some(3))]
-#[case(true, 400, Retry, Some(3))]
+#[case(false, 500, Retry, Some(4))]
+#[case(false, 503, Retry, Some(4))]
+#[case(true, 400, Retry, Some(4))]
 fn an_unknown_code_is_judged_by_what_comes_with_it(
     #[case] is_transient: bool,
     #[case] http_status: u16,

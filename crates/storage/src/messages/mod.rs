@@ -19,7 +19,9 @@ pub use history::{
 pub use state::{
     MessageRow, find_state, list_expired, list_ids_by_wamid, lock_states, update_states,
 };
-pub use timeline::{NewTimelineEntry, TimelineEntry, insert_timeline, list_timeline};
+pub use timeline::{
+    NewTimelineEntry, TimelineEntry, count_attempts, insert_timeline, list_timeline,
+};
 
 /// What was accepted; `recipient` and `content` are sealed.
 #[derive(Debug, Clone)]

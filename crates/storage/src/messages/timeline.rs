@@ -60,3 +60,22 @@ pub async fn list_timeline(
     .fetch_all(connection)
     .await?)
 }
+
+/// How many attempts of a message ended with this code of the provider.
+pub async fn count_attempts(
+    connection: &mut Connection,
+    message: MessageId,
+    code: i64,
+) -> Result<u32> {
+    let count = sqlx::query_scalar!(
+        r#"
+        SELECT count(*) AS "count!" FROM timeline
+        WHERE message_id = $1 AND kind = 'attempt' AND detail -> 'code' = to_jsonb($2::bigint)
+        "#,
+        message.as_uuid(),
+        code
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}

@@ -45,6 +45,16 @@ impl Pauses {
         self.bounded(Backoff::doubling(first, LONGEST_PAUSE.max(first)))
     }
 
+    /// The wait after a fault that may be the message's own, and that came so often before.
+    fn spread(&self, before: u32) -> Duration {
+        let pause = Backoff {
+            first: self.echo,
+            factor: 4.0,
+            longest: LONGEST_PAUSE,
+        };
+        pause.after(before)
+    }
+
     fn bounded(&self, pause: Backoff) -> Backoff {
         Backoff {
             first: pause.first.min(self.longest),
@@ -63,6 +73,8 @@ pub(crate) struct Tried<'a> {
     pub(crate) token: Option<DateTime<Utc>>,
     pub(crate) template: Option<TemplateId>,
     pub(crate) pauses: Pauses,
+    /// Earlier tries of this message that ended with the same code, where only so many are worth it.
+    pub(crate) alike: u32,
 }
 
 impl Tried<'_> {
@@ -101,7 +113,7 @@ pub(crate) fn judge(tried: &Tried<'_>, error: &SendError) -> Finding {
 
 /// A trouble that has nothing to do with this message: again and again, until the message's lifetime ends it.
 pub(crate) fn again(claim: &Claim, reason: &str) -> Finding {
-    later(claim, None, u32::MAX, (None, reason))
+    later(claim, None, (None, reason))
 }
 
 /// The sender was lost while it prepared this message: perhaps because of it, so not for ever.
@@ -158,11 +170,20 @@ fn rejected(tried: &Tried<'_>, classified: &Classified, code: i64) -> Finding {
             code,
         },
         ErrorClass::Retry => {
+            let alike = tried.alike.saturating_add(1);
+            if classified.max_attempts.is_some_and(|most| alike >= most) {
+                let detail = format!("given up after {alike} tries: {reason}");
+                return failed(ErrorClass::Retry, code, detail);
+            }
             let echo = (!classified.replay_safe).then_some(tried.pauses.echo);
+            // Few tries are spread, so that they do not all fall into one disturbance.
+            let spread = classified
+                .max_attempts
+                .map(|_| tried.pauses.spread(tried.alike));
+            let at_least = classified.hold.max(echo).max(spread);
             later(
                 tried.claim,
-                classified.hold.max(echo).min(Some(tried.pauses.longest)),
-                classified.max_attempts.unwrap_or(u32::MAX),
+                at_least.min(Some(tried.pauses.longest)),
                 (code, meaning),
             )
         }
@@ -186,20 +207,15 @@ fn rejected(tried: &Tried<'_>, classified: &Classified, code: i64) -> Finding {
     }
 }
 
-/// Again by the schedule, whose last delay repeats, and not before `at_least`; a failure after `max_attempts`.
+/// Again by the schedule, whose last delay repeats, and not before `at_least`.
 fn later(
     claim: &Claim,
     at_least: Option<Duration>,
-    max_attempts: u32,
     (code, reason): (Option<i64>, &str),
 ) -> Finding {
     let attempt = u32::try_from(claim.failures)
         .unwrap_or(u32::MAX)
         .saturating_add(1);
-    if attempt >= max_attempts {
-        let detail = format!("given up after {attempt} tries: {reason}");
-        return failed(ErrorClass::Retry, code, detail);
-    }
     let delay = SCHEDULE.delay(attempt, jitter(claim));
     Finding::Later {
         after: delay

@@ -38,6 +38,12 @@ fn classified(class: ErrorClass, hold: Option<Duration>) -> Classified {
 }
 
 fn found(class: ErrorClass, hold: Option<Duration>, claim: &Claim) -> Finding {
+    with(claim, 0, |tried| {
+        rejected(tried, &classified(class, hold), 7)
+    })
+}
+
+fn with(claim: &Claim, alike: u32, judged: impl FnOnce(&Tried<'_>) -> Finding) -> Finding {
     let at = DateTime::UNIX_EPOCH;
     let number = SenderNumber {
         id: SenderNumberId::new_at(at),
@@ -56,8 +62,9 @@ fn found(class: ErrorClass, hold: Option<Duration>, claim: &Claim) -> Finding {
         token: None,
         template: Some(TemplateId::new_at(at)),
         pauses: PAUSES,
+        alike,
     };
-    rejected(&tried, &classified(class, hold), 7)
+    judged(&tried)
 }
 
 const PAUSES: Pauses = Pauses {
@@ -126,15 +133,18 @@ fn no_pause_is_longer_than_the_longest() {
 }
 
 #[test]
-fn tries_are_counted_by_failures_and_not_by_claims() {
-    let is_last = |failures, max_attempts| {
-        let claim = claim(50, failures);
-        let finding = later(&claim, None, max_attempts, (None, "It went wrong."));
-        matches!(finding, Finding::Failed { .. })
+fn what_may_be_the_messages_own_fault_is_tried_a_few_times_far_apart() {
+    let mut worth_four = classified(ErrorClass::Retry, None);
+    worth_four.max_attempts = Some(4);
+    // Other troubles, however many there were, do not count.
+    let claim = claim(50, 0);
+    let after = |alike| match with(&claim, alike, |tried| rejected(tried, &worth_four, 7)) {
+        Finding::Later { after, .. } => Some(after.as_secs()),
+        Finding::Failed { .. } => None,
+        other => panic!("{other:?}"),
     };
-    assert!(!is_last(0, 3));
-    assert!(!is_last(1, 3));
-    assert!(is_last(2, 3));
+    let waits = [0, 1, 2, 3].map(after);
+    assert_eq!(waits, [Some(15), Some(60), Some(240), None]);
 }
 
 #[test]

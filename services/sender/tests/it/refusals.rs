@@ -118,31 +118,37 @@ async fn a_pair_limit_delays_this_recipient_alone() {
 }
 
 #[tokio::test]
-async fn a_fault_that_is_worth_three_tries_fails_after_them() {
+async fn a_fault_that_is_worth_four_tries_fails_after_them_whatever_was_before() {
     let (stage, graph) = (stage().await, Graph::start().await);
+    for _ in 0..5 {
+        graph.answer_send(refusal(2));
+    }
     graph.answer_sends(refusal(131_000));
     let (_, id) = stage.text().await;
 
     let engine = stage.engine(graph.client()).await;
-    stage.until_attempts(id, 1).await;
-    let first = stage.due_in(id).await;
-    // Meanwhile a status would show that it was taken after all.
-    assert_eq!(first, ECHO);
-    for attempts in 1..3 {
+    for attempts in 1..=5 {
         stage.until_attempts(id, attempts).await;
-        stage.clock.advance(ECHO);
+        stage.clock.advance(Duration::from_mins(13));
+    }
+    for attempts in 6..9 {
+        let row = stage.until_attempts(id, attempts).await;
+        assert_eq!(row["state"], "queued");
+        // Meanwhile a status would show that it was taken after all.
+        assert!(stage.due_in(id).await >= ECHO);
+        stage.clock.advance(Duration::from_mins(13));
     }
     let row = stage.until_state(id, "failed").await;
     engine.finish().await;
 
-    assert_eq!(graph.sends().await.len(), 3);
+    assert_eq!(graph.sends().await.len(), 9);
     let cause = &row["failure"];
     assert_eq!(
         (&cause["code"], &cause["class"]),
         (&json!(131_000), &json!("retry"))
     );
     let detail = cause["detail"].as_str().unwrap();
-    assert!(detail.starts_with("given up after 3 tries: "), "{detail}");
+    assert!(detail.starts_with("given up after 4 tries: "), "{detail}");
     assert_eq!(stage.work(id).await, None);
 }
 

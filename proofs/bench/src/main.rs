@@ -1,0 +1,26 @@
+//! `bench`: what the platform does in a second and how long one report takes, beside what the machine's database and broker
+//! can do at best, and beside a pipeline built without thought. All in one run: only the ratios mean something.
+
+mod client;
+mod load;
+mod options;
+mod report;
+mod run;
+mod scenarios;
+mod yardsticks;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = options::Options::parse();
+    match run::run(options).await {
+        Ok(code) => code,
+        Err(error) => {
+            report::say(&format!("bench: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,76 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::ensure;
+use domain::{Clock as _, SystemClock};
+use stage::{Platform, Service};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use super::accept::{Posts, file};
+use crate::{client::Connection, load::as_f64};
+
+/// How long all of it may take.
+const PATIENCE: Duration = Duration::from_mins(5);
+const GLANCE: Duration = Duration::from_millis(500);
+
+/// Posts so many reports as fast as they are accepted; how many went all the way in a second, from the first post to the
+/// last callback.
+pub(crate) async fn measure(
+    platform: &Platform,
+    posts: &Posts,
+    (count, connections): (u64, usize),
+) -> anyhow::Result<f64> {
+    let address = platform.address(Service::ApiGateway)?;
+    let file = Arc::new(file(2_000));
+    let left = Arc::new(AtomicU64::new(count));
+    let took_before = platform.callbacks.taken().len();
+    let began = SystemClock.now();
+    let mut posting = JoinSet::new();
+    for _ in 0..connections {
+        let (posts, file, left) = (posts.clone(), Arc::clone(&file), Arc::clone(&left));
+        posting.spawn(async move {
+            let mut connection = Connection::open(address).await?;
+            let order = Ordering::Relaxed;
+            while left
+                .fetch_update(order, order, |it| it.checked_sub(1))
+                .is_ok()
+            {
+                let status = connection.ask(&posts.next(&file)).await?;
+                ensure!(status == 202, "a report was answered with {status}");
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(posted) = posting.join_next().await {
+        posted??;
+    }
+    until_done(platform).await?;
+    let callbacks = platform.callbacks.taken().lines();
+    let last = callbacks.iter().skip(took_before).map(|it| it.at).max();
+    let Some(last) = last else {
+        anyhow::bail!("no callback came");
+    };
+    let took = (last - began).to_std()?.as_secs_f64();
+    Ok(as_f64(count) / took)
+}
+
+/// Until no work is left.
+pub(crate) async fn until_done(platform: &Platform) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = platform.servers.sql("SELECT count(*) FROM work").await?;
+        if left.trim() == "0" {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "work is left after {PATIENCE:?}");
+        sleep(GLANCE).await;
+    }
+}

@@ -1,0 +1,6 @@
+//! What the platform is asked to do, and how it is looked at.
+
+pub(crate) mod accept;
+pub(crate) mod idle;
+pub(crate) mod ingest;
+pub(crate) mod lifecycle;
