@@ -1,6 +1,6 @@
 # Every target installs what it lacks and uses private servers only: see scripts/bootstrap and scripts/devstack.
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos limits check dev down fmt prepare
+.PHONY: help demo test chaos limits bench check dev down fmt prepare
 
 # Queries are compiled against .sqlx, whatever DATABASE_URL a shell has.
 export SQLX_OFFLINE := true
@@ -29,6 +29,11 @@ limits: ## Whether every rate is kept and used while senders come and go, and on
 	@scripts/bootstrap build postgres rabbitmq
 	cargo build --bins
 	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/debug/limits
+
+bench: ## What it does in a second, beside what the machine can do at best (ONLY=name)
+	@scripts/bootstrap build postgres rabbitmq
+	cargo build --release --bins
+	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/bench $(if $(ONLY),--only $(ONLY))
 
 check: ## Format, lints, dependencies, tidiness, prepared queries
 	@scripts/bootstrap build postgres sqlx deny

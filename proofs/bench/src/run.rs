@@ -69,7 +69,8 @@ async fn start(options: &Options, folder: &Path) -> anyhow::Result<Platform> {
         folder: folder.to_owned(),
         relays: false,
     };
-    let servers = Servers::new(options.servers.clone(), reqwest::Client::new());
+    let http = reqwest::Client::builder().build()?;
+    let servers = Servers::new(options.servers.clone(), http);
     Platform::start(plan, servers).await
 }
 
@@ -121,7 +122,8 @@ impl Bench {
         let mut worker = worker.context("there is a status-worker")?.hold().await;
         worker.kill().await?;
         let typical = (HEADERS, self.webhooks.typical.as_slice());
-        let inserts = yardsticks::postgres::single_inserts(&self.options, folder, typical).await?;
+        let place = (&platform.servers, folder);
+        let inserts = yardsticks::postgres::single_inserts(place, &self.options, typical).await?;
         let report = &mut self.report;
         let none = Goal::None;
         report.add(("pgbench: single inserts", inserts, "per s"), None, none);

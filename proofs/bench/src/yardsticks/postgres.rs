@@ -8,15 +8,14 @@ use crate::options::Options;
 
 /// Rows a second that `pgbench` commits, one INSERT of so many bytes to a transaction.
 pub(crate) async fn single_inserts(
+    (servers, folder): (&Servers, &Path),
     options: &Options,
-    folder: &Path,
     (headers, body): (&str, &[u8]),
 ) -> anyhow::Result<f64> {
     let create = "CREATE SCHEMA IF NOT EXISTS yardstick;
          DROP TABLE IF EXISTS yardstick.events;
          CREATE TABLE yardstick.events (id uuid PRIMARY KEY, app_key text NOT NULL, headers jsonb NOT NULL, body bytea NOT NULL,
              received_at timestamptz NOT NULL)";
-    let servers = Servers::new(options.servers.clone(), reqwest::Client::new());
     servers.sql(create).await?;
     let script = folder.join("single-inserts.sql");
     let insert = format!(
