@@ -14,14 +14,8 @@ mod schedule;
 
 use std::env;
 
-/// Schedules in each of the four runs.
+/// Schedules in each of the four runs, which share the processors.
 const SCHEDULES: u64 = 5_000;
-
-/// Which schedules are run: other ones in each build, the same ones in each run of it.
-fn seeds(run: u64) -> impl Iterator<Item = u64> {
-    let first = run * SCHEDULES;
-    first..first + SCHEDULES
-}
 
 #[expect(
     clippy::disallowed_methods,
@@ -32,7 +26,8 @@ fn explore(run: u64) {
     if let Some(seed) = only {
         return repeat(seed.parse().expect("LABWIRE_MODEL_SEED is a number"));
     }
-    for seed in seeds(run) {
+    let first = run * SCHEDULES;
+    for seed in first..first + SCHEDULES {
         if let Some(broken) = schedule::run(seed).broken {
             panic!("{broken}\nLABWIRE_MODEL_SEED={seed} repeats it");
         }
