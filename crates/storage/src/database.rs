@@ -108,7 +108,7 @@ impl Database {
             });
             match asked.await {
                 Ok(Ok(Fate::Committed)) => return Ok(()),
-                Ok(Ok(Fate::Aborted)) => return Err(lost),
+                Ok(Ok(Fate::Aborted | Fate::Unknown)) => return Err(lost),
                 Ok(Ok(Fate::Open) | Err(_)) | Err(_) => tokio::time::sleep(INQUIRY_PAUSE).await,
             }
         }
