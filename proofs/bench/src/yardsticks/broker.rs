@@ -11,7 +11,7 @@ use crate::load::as_f64;
 const PUBLISHERS: usize = 8;
 const AT_ONCE: usize = 128;
 
-/// Messages a second that a quorum queue confirms, pipelined.
+/// Messages a second that a quorum queue confirms, pipelined, while they are consumed.
 pub(crate) async fn publishes(amqp_url: &str, seconds: u64) -> anyhow::Result<f64> {
     let config = RabbitConfig::new(amqp_url, "bench")?;
     let broker = Arc::new(Broker::rabbitmq(config).await);
@@ -19,6 +19,14 @@ pub(crate) async fn publishes(amqp_url: &str, seconds: u64) -> anyhow::Result<f6
     connected.context("RabbitMQ cannot be reached")?;
     let began = Instant::now();
     let until = began + Duration::from_secs(seconds);
+    // What is not consumed would fill the queue up.
+    let mut consuming = JoinSet::new();
+    let mut consumer = broker.consume(Queue::Events, 1_000).await;
+    consuming.spawn(async move {
+        while let Some(delivery) = consumer.next().await {
+            delivery.ack().await.ok();
+        }
+    });
     let mut publishing = JoinSet::new();
     for _ in 0..PUBLISHERS {
         let broker = Arc::clone(&broker);
