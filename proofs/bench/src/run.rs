@@ -3,13 +3,13 @@ use std::{fs, path::Path, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use queue::Queue;
 use reqwest::Method;
-use stage::{Lab, Plan, Platform, Policy, Servers, Service};
+use stage::{Lab, Plan, Platform, Policy, Servers, Service, say};
 use tokio::time::Instant;
 
 use crate::{
     load::{Answered, Load, as_f64, drive, micros_to_millis},
     options::Options,
-    report::{Goal, Report, say},
+    report::{Goal, Report},
     scenarios::{
         accept::{self, Posts},
         idle,
@@ -100,8 +100,9 @@ impl Bench {
             return Ok(());
         }
         let samples = self.options.samples;
-        idle::measure(&self.platform, ("warm", samples / 5)).await?;
-        let waits = idle::measure(&self.platform, ("idle", samples)).await?;
+        let warm_up = samples / 5;
+        idle::measure(&self.platform, (0, warm_up)).await?;
+        let waits = idle::measure(&self.platform, (warm_up, samples)).await?;
         let mut add = |name, quantile, goal| {
             let value = micros_to_millis(waits.value_at_quantile(quantile));
             self.report
@@ -162,7 +163,7 @@ impl Bench {
         let began = Instant::now();
         worker.start(&[])?;
         drop(worker);
-        lifecycle::until_done(&self.platform).await?;
+        self.platform.until_done(lifecycle::PATIENCE).await?;
         let drained = as_f64(waiting) / began.elapsed().as_secs_f64();
         let report = &mut self.report;
         report.add(("recovery: webhooks folded", drained, "per s"), None, none);

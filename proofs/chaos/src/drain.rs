@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::{operator::Operator, run::say, world::World};
+use stage::say;
+
+use crate::{operator::Operator, world::World};
 
 /// By then everything must have come to its end.
 const PATIENCE: Duration = Duration::from_mins(4);

@@ -18,11 +18,5 @@ use clap::Parser as _;
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = options::Options::parse();
-    match run::run(options).await {
-        Ok(code) => code,
-        Err(error) => {
-            run::say(&format!("chaos: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    stage::exit_code("chaos", run::run(options).await)
 }

@@ -1,6 +1,5 @@
 use std::{
     fs,
-    io::Write as _,
     path::Path,
     process::ExitCode,
     sync::{
@@ -11,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use serde_json::json;
-use stage::{Servers, write_lines};
+use stage::{Servers, say, write_lines};
 use tokio::process::Command;
 
 use crate::{
@@ -24,16 +23,6 @@ use crate::{
     traffic,
     world::World,
 };
-
-/// To whoever watches.
-#[expect(
-    clippy::print_stdout,
-    reason = "what a run prints is what it is made for"
-)]
-pub(crate) fn say(text: &str) {
-    println!("{text}");
-    std::io::stdout().flush().ok();
-}
 
 /// One run, from the first process to the verdict.
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {

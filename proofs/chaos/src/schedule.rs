@@ -5,12 +5,11 @@ use chrono::{DateTime, Utc};
 use domain::{Clock as _, SystemClock};
 use fastrand::Rng;
 use serde::Serialize;
-use stage::Ledger;
+use stage::{Ledger, say};
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     faults::{Fault, Lane},
-    run::say,
     world::World,
 };
 

@@ -1,12 +1,5 @@
-use std::time::Duration;
-
 use anyhow::{Context as _, ensure};
 use stage::{Platform, Report};
-use tokio::time::{Instant, sleep};
-
-/// How long what was sent may take to come to its end.
-const PATIENCE: Duration = Duration::from_mins(2);
-const GLANCE: Duration = Duration::from_millis(500);
 
 const REPORT: u8 = 1;
 const BULK: u8 = 2;
@@ -70,22 +63,6 @@ pub(crate) async fn clear(platform: &Platform, lab: usize) -> anyhow::Result<()>
     let tenant = tenant_of(platform, lab)?;
     let clear = format!("DELETE FROM work WHERE tenant_id = '{tenant}' AND state = 'waiting'");
     platform.servers.sql(&clear).await.map(drop)
-}
-
-/// Until statuses and callbacks of all that was sent are through, too.
-pub(crate) async fn until_done(platform: &Platform) -> anyhow::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    while platform
-        .servers
-        .sql("SELECT count(*) FROM work")
-        .await?
-        .trim()
-        != "0"
-    {
-        ensure!(Instant::now() < deadline, "work is left after {PATIENCE:?}");
-        sleep(GLANCE).await;
-    }
-    Ok(())
 }
 
 /// Posts one report; its id.

@@ -3,13 +3,13 @@ use std::{collections::HashMap, time::Duration};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{Clock as _, SystemClock};
-use stage::{Expect, Platform, Report};
+use stage::{Expect, Platform, Report, say};
 use tokio::time::{Instant, sleep};
 
 use crate::{
     backlog,
-    report::{Fairness, say},
-    run::Cast,
+    report::Fairness,
+    run::{Cast, END},
     saturation::as_f64,
 };
 
@@ -35,7 +35,7 @@ pub(crate) async fn measure(
     time(platform, (single, "settle"), samples / 4, pause).await?;
     let loaded = time(platform, (single, "loaded"), samples, pause).await?;
     backlog::clear(platform, buried).await?;
-    backlog::until_done(platform).await?;
+    platform.until_done(END).await?;
     idle.extend(time(platform, (single, "after"), samples / 2, pause).await?);
 
     say("limits: bulk waits on a number, and reports come");

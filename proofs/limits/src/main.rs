@@ -16,11 +16,5 @@ use clap::Parser as _;
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = options::Options::parse();
-    match run::run(options).await {
-        Ok(code) => code,
-        Err(error) => {
-            report::say(&format!("limits: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    stage::exit_code("limits", run::run(options).await)
 }

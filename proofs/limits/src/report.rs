@@ -1,16 +1,7 @@
-use std::{fs, io::Write as _, path::Path};
+use std::{fs, path::Path};
 
 use serde::Serialize;
-
-/// To whoever watches.
-#[expect(
-    clippy::print_stdout,
-    reason = "what a run prints is what it is made for"
-)]
-pub(crate) fn say(text: &str) {
-    println!("{text}");
-    std::io::stdout().flush().ok();
-}
+use stage::say;
 
 /// What was measured, and whether it is as it must be.
 #[derive(Serialize)]

@@ -1,17 +1,19 @@
-use std::{fs, path::Path, process::ExitCode};
+use std::{fs, path::Path, process::ExitCode, time::Duration};
 
-use stage::{Lab, Plan, Platform, Policy, Servers, Service};
+use stage::{Lab, Plan, Platform, Policy, Servers, Service, say};
 
 use crate::{
     backlog::{self, Originals},
     fairness::{self, report},
     options::Options,
-    report::{Report, say},
+    report::Report,
     saturation,
 };
 
 /// Rates and bursts of the numbers that are saturated; together well below what two cores send.
 const SATURATED: [(u32, u32); 4] = [(2, 2), (5, 5), (8, 3), (10, 20)];
+/// How long what was sent may take to come to its end.
+pub(crate) const END: Duration = Duration::from_mins(2);
 /// Seconds for which each of them has work.
 const SUPPLY: u32 = 120;
 
@@ -69,7 +71,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     for number in &numbers {
         backlog::clear(&platform, number.index).await?;
     }
-    backlog::until_done(&platform).await?;
+    platform.until_done(END).await?;
     let cast = Cast {
         single,
         buried,

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::{Clock as _, SystemClock};
-use stage::{Lab, Platform, Service};
+use stage::{Lab, Platform, Service, say};
 use tokio::time::sleep;
 
 use crate::{
-    report::{NumberSeen, say},
+    report::NumberSeen,
     windows::{busiest, excess},
 };
 

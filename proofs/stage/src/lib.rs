@@ -10,6 +10,7 @@ mod ports;
 mod provider;
 mod receiver;
 mod replica;
+mod screen;
 mod servers;
 
 pub use labs::{Lab, Labs, Policy};
@@ -19,4 +20,5 @@ pub use platform::{Plan, Platform, Registered};
 pub use provider::Provider;
 pub use receiver::{Callback, CallbackReceiver};
 pub use replica::{Replica, Service};
+pub use screen::{exit_code, say};
 pub use servers::{Server, Servers, ServersOptions};

@@ -128,6 +128,16 @@ impl Platform {
         self.replicas.values().flatten()
     }
 
+    /// Until no work is left: statuses and callbacks of all that was sent are through, too.
+    pub async fn until_done(&self, patience: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + patience;
+        while self.servers.sql("SELECT count(*) FROM work").await? != "0" {
+            ensure!(Instant::now() < deadline, "work is left after {patience:?}");
+            sleep(Duration::from_millis(500)).await;
+        }
+        Ok(())
+    }
+
     /// Where the first process of a service listens.
     pub fn address(&self, service: Service) -> anyhow::Result<SocketAddr> {
         let addresses = self.listening.get(&service).and_then(|it| it.first());

@@ -153,10 +153,6 @@ impl Held<'_> {
         Ok(())
     }
 
-    pub fn pid(&self) -> Option<u32> {
-        self.process.as_ref()?.id()
-    }
-
     /// Ends it at once, wherever it is.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         if let Some(mut process) = self.process.take() {

@@ -9,29 +9,23 @@ use attachments::AttachmentStore;
 use chrono::{DateTime, Utc};
 use convergence::{Learned, learn};
 use dispatch::{Begin, Claim, Deps, FlowLimits, Handler, Outcome};
-use domain::{
-    FlowId, MessageId, MessageState, Rate, Scope, SenderNumberId, UnconfirmedPolicy, WorkKind,
-};
-use providers::{OutboundMessage, Provider, SendError, Sender};
+use domain::{FlowId, Rate, Scope, SenderNumberId, WorkKind};
+use providers::Provider;
 use sealed_records::DataKeys;
 use storage::{
-    Connection, Database,
-    attachments::{Attachment, find_attachment},
-    credentials,
-    inbound::{find_window, lock_wamids, take_unmatched},
-    messages::{self, Message, MessageRow},
+    Connection, Database, credentials,
+    inbound::{lock_wamids, take_unmatched},
     sender_numbers, work,
 };
 
 use crate::{
-    accounts::{Account, Accounts},
-    compose::{Composition, compose},
+    accounts::Accounts,
     config::SenderConfig,
     doubt::{self, Resend},
-    effect::{Effect, Finding, Proof, early_status},
+    effect::{Effect, Finding, early_status},
     media::Media,
     metrics,
-    verdict::{Pauses, Tried, again, judge, lost, unrecordable},
+    verdict::{Pauses, again, lost, unrecordable},
 };
 
 /// How sends behave.
@@ -63,11 +57,11 @@ impl From<&SenderConfig> for SendSettings {
 
 /// What `send` work means.
 pub struct SendHandler<P> {
-    deps: Deps,
-    accounts: Accounts,
-    media: Media<P>,
-    provider: P,
-    settings: SendSettings,
+    pub(crate) deps: Deps,
+    pub(crate) accounts: Accounts,
+    pub(crate) media: Media<P>,
+    pub(crate) provider: P,
+    pub(crate) settings: SendSettings,
 }
 
 impl<P: Provider + Clone> SendHandler<P> {
@@ -94,203 +88,8 @@ impl<P: Provider + Clone> SendHandler<P> {
     }
 }
 
-/// The message and all that a send of it needs.
-pub(crate) struct Job {
-    pub(crate) message: Message,
-    pub(crate) row: MessageRow,
-    pub(crate) account: Arc<Account>,
-    pub(crate) attachment: Option<Attachment>,
-}
-
 /// A token that the provider refused: whose, and since when it was theirs.
 type RefusedToken = (SenderNumberId, Option<DateTime<Utc>>);
-
-/// A trouble of our own: the database, the files, the keys. Nothing was sent.
-pub(crate) type Trouble = Box<dyn std::error::Error + Send + Sync>;
-
-impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
-    async fn find(&self, claim: &Claim, begin: Begin<'_>) -> Result<(Finding, Resend), Trouble> {
-        let Some(job) = self.load(MessageId::from_uuid(claim.subject)).await? else {
-            return Ok((Finding::Settled, Resend::No));
-        };
-        if let Some(finding) = self.settled(&job) {
-            return Ok((finding, Resend::No));
-        }
-        let resend = Resend::of(&job.row);
-        Ok((self.send(&job, claim, begin).await?, resend))
-    }
-
-    async fn load(&self, id: MessageId) -> Result<Option<Job>, Trouble> {
-        let mut connection = self.deps.database.acquire().await?;
-        let Some(message) = messages::find_message(&mut connection, id).await? else {
-            return Ok(None);
-        };
-        let Some(row) = messages::find_state(&mut connection, id).await? else {
-            return Ok(None);
-        };
-        let attachment = match message.attachment_id {
-            Some(id) => {
-                let found = find_attachment(&mut connection, id).await?;
-                Some(found.ok_or("the report file's record is missing")?)
-            }
-            None => None,
-        };
-        drop(connection);
-        let Some(account) = self.accounts.find(message.sender_number_id).await? else {
-            return Ok(None);
-        };
-        Ok(Some(Job {
-            message,
-            row,
-            account,
-            attachment,
-        }))
-    }
-
-    /// What can be said without sending.
-    fn settled(&self, job: &Job) -> Option<Finding> {
-        let now = self.deps.clock.now();
-        match job.row.state() {
-            MessageState::Queued if now >= job.message.expires_at => Some(Finding::Expired),
-            MessageState::Queued => None,
-            MessageState::Unconfirmed => self.in_doubt(job, now),
-            _ => Some(Finding::Settled),
-        }
-    }
-
-    /// A send whose answer was never seen: never repeated before its time, and then only if the tenant wants it so.
-    fn in_doubt(&self, job: &Job, now: DateTime<Utc>) -> Option<Finding> {
-        let heard_by = doubt::since(&job.row) + self.settings.unconfirmed_grace;
-        if let Ok(left) = (heard_by - now).to_std()
-            && !left.is_zero()
-        {
-            return Some(Finding::StillUnconfirmed { left });
-        }
-        let may_resend = job.account.tenant.unconfirmed_policy == UnconfirmedPolicy::Resend
-            && job.row.resends < i32::from(self.settings.max_resends)
-            && now < job.message.expires_at;
-        if may_resend {
-            None
-        } else {
-            Some(Finding::Parked)
-        }
-    }
-
-    async fn send(&self, job: &Job, claim: &Claim, begin: Begin<'_>) -> Result<Finding, Trouble> {
-        let number = &job.account.number;
-        let Some(token) = &job.account.token else {
-            self.accounts.forget(number.id);
-            return Ok(Finding::CredentialRefused {
-                number: number.id,
-                token: None,
-                pause: self.settings.pauses.credential(),
-                code: None,
-            });
-        };
-        let sender = Sender {
-            phone_number_id: number.phone_number_id.clone(),
-            token: token.secret.clone(),
-        };
-        let window = self.is_window_open(job).await?;
-        let composition = match compose(job, window)? {
-            Ok(composition) => composition,
-            Err(cause) => return Ok(Finding::Failed { cause }),
-        };
-        let tried = Tried {
-            claim,
-            number,
-            pair: Scope::pair(claim.flow, &job.message.recipient_hash),
-            token: Some(token.updated_at),
-            template: composition.template(),
-            pauses: self.settings.pauses,
-            alike: 0,
-        };
-        let content = match self.attach(&sender, job, composition).await? {
-            Ok(content) => content,
-            Err(error) => return Ok(self.not_sent(tried, &error).await),
-        };
-        let message = OutboundMessage {
-            to: job.account.records.open_recipient(&job.message.recipient)?,
-            opaque: job.message.id,
-            content,
-        };
-        if begin.begin().await.is_err() {
-            return Ok(Finding::ClaimLost);
-        }
-        if Resend::of(&job.row) != Resend::No
-            && doubt::is_over(&self.deps.database, job.message.id).await?
-        {
-            return Ok(Finding::Settled);
-        }
-        let tried_at = self.deps.clock.now();
-        Ok(match self.provider.send(&sender, &message).await {
-            Ok(accepted) => {
-                metrics::send("accepted");
-                Finding::Accepted {
-                    wamid: accepted.wamid,
-                    message_status: accepted.message_status,
-                    proof: Proof {
-                        scopes: tried.scopes(),
-                        tried_at,
-                    },
-                }
-            }
-            Err(error) => self.not_sent(tried, &error).await,
-        })
-    }
-
-    async fn is_window_open(&self, job: &Job) -> Result<bool, Trouble> {
-        let mut connection = self.deps.database.acquire().await?;
-        let (number, contact) = (job.message.sender_number_id, &job.message.recipient_hash);
-        // A window that closes while we send would fail the message after the fact.
-        let margin = self.deps.clock.now() + Duration::from_mins(1);
-        Ok(find_window(&mut connection, number, contact, margin)
-            .await?
-            .is_some())
-    }
-
-    async fn attach(
-        &self,
-        sender: &Sender,
-        job: &Job,
-        composition: Composition,
-    ) -> Result<Result<providers::Content, SendError>, Trouble> {
-        let Some(attachment) = &job.attachment else {
-            return Ok(Ok(composition.without_file()));
-        };
-        let uploaded = self.media.upload(sender, job, attachment).await?;
-        Ok(uploaded.map(|file| composition.with_file(&file)))
-    }
-
-    /// What came of a call that did not say yes.
-    async fn not_sent(&self, mut tried: Tried<'_>, error: &SendError) -> Finding {
-        metrics::send(match error {
-            SendError::NotSent { .. } => "unreachable",
-            SendError::Ambiguous { .. } => "unconfirmed",
-            SendError::Rejected(rejection) => rejection.classified.class.as_str(),
-        });
-        if let SendError::Rejected(rejection) = error
-            && rejection.classified.max_attempts.is_some()
-        {
-            tried.alike = self.count_alike(tried.claim, rejection.code).await;
-        }
-        let finding = judge(&tried, error);
-        if matches!(finding, Finding::CredentialRefused { .. }) {
-            self.accounts.forget(tried.number.id);
-        }
-        finding
-    }
-
-    /// Earlier tries that ended with this code. Where that cannot be found out, none: one try too many does no harm.
-    async fn count_alike(&self, claim: &Claim, code: i64) -> u32 {
-        let id = MessageId::from_uuid(claim.subject);
-        let count = async {
-            let mut connection = self.deps.database.acquire().await?;
-            messages::count_attempts(&mut connection, id, code).await
-        };
-        count.await.unwrap_or(0)
-    }
-}
 
 impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
     type Store = Database;

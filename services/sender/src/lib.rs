@@ -8,8 +8,10 @@ mod doubt;
 mod effect;
 mod expiry;
 mod handler;
+mod job;
 mod media;
 mod metrics;
+mod send;
 mod verdict;
 mod watch;
 

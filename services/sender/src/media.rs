@@ -9,7 +9,7 @@ use storage::{
 };
 
 use crate::{
-    handler::{Job, Trouble},
+    job::{Job, Trouble},
     metrics,
 };
 

@@ -9,17 +9,13 @@ use std::{
 use anyhow::ensure;
 use domain::{Clock as _, SystemClock};
 use stage::{Platform, Service};
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep},
-};
+use tokio::task::JoinSet;
 
 use super::accept::{Posts, file};
 use crate::{client::Connection, load::as_f64};
 
 /// How long all of it may take.
-const PATIENCE: Duration = Duration::from_mins(5);
-const GLANCE: Duration = Duration::from_millis(500);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Posts so many reports as fast as they are accepted; how many went all the way in a second, from the first post to the
 /// last callback.
@@ -52,7 +48,7 @@ pub(crate) async fn measure(
     while let Some(posted) = posting.join_next().await {
         posted??;
     }
-    until_done(platform).await?;
+    platform.until_done(PATIENCE).await?;
     let callbacks = platform.callbacks.taken().lines();
     let last = callbacks.iter().skip(took_before).map(|it| it.at).max();
     let Some(last) = last else {
@@ -60,17 +56,4 @@ pub(crate) async fn measure(
     };
     let took = (last - began).to_std()?.as_secs_f64();
     Ok(as_f64(count) / took)
-}
-
-/// Until no work is left.
-pub(crate) async fn until_done(platform: &Platform) -> anyhow::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let left = platform.servers.sql("SELECT count(*) FROM work").await?;
-        if left.trim() == "0" {
-            return Ok(());
-        }
-        ensure!(Instant::now() < deadline, "work is left after {PATIENCE:?}");
-        sleep(GLANCE).await;
-    }
 }

@@ -9,7 +9,7 @@ use sealed_records::ReportContent;
 use storage::templates::Template;
 
 use crate::{
-    handler::{Job, Trouble},
+    job::{Job, Trouble},
     media::{UploadedFile, kind_of},
 };
 

@@ -73,8 +73,6 @@ pub(crate) struct Tried<'a> {
     pub(crate) token: Option<DateTime<Utc>>,
     pub(crate) template: Option<TemplateId>,
     pub(crate) pauses: Pauses,
-    /// Earlier tries of this message that ended with the same code, where only so many are worth it.
-    pub(crate) alike: u32,
 }
 
 impl Tried<'_> {
@@ -102,12 +100,15 @@ impl Tried<'_> {
     }
 }
 
-/// What an answer that is no yes means for the message.
-pub(crate) fn judge(tried: &Tried<'_>, error: &SendError) -> Finding {
+/// What an answer that is no yes means for the message. `alike` of its earlier tries ended with the same code, where only so
+/// many are worth it.
+pub(crate) fn judge(tried: &Tried<'_>, error: &SendError, alike: u32) -> Finding {
     match error {
         SendError::NotSent { .. } => again(tried.claim, "the provider could not be reached"),
         SendError::Ambiguous { .. } => Finding::Unconfirmed,
-        SendError::Rejected(rejection) => rejected(tried, &rejection.classified, rejection.code),
+        SendError::Rejected(rejection) => {
+            rejected(tried, &rejection.classified, (rejection.code, alike))
+        }
     }
 }
 
@@ -151,7 +152,7 @@ pub(crate) fn unrecordable() -> Finding {
     }
 }
 
-fn rejected(tried: &Tried<'_>, classified: &Classified, code: i64) -> Finding {
+fn rejected(tried: &Tried<'_>, classified: &Classified, (code, alike): (i64, u32)) -> Finding {
     let (code, meaning) = (Some(code), classified.meaning);
     let reason = meaning.to_owned();
     let paused = |(scope, pause)| Finding::Paused {
@@ -170,16 +171,14 @@ fn rejected(tried: &Tried<'_>, classified: &Classified, code: i64) -> Finding {
             code,
         },
         ErrorClass::Retry => {
-            let alike = tried.alike.saturating_add(1);
-            if classified.max_attempts.is_some_and(|most| alike >= most) {
-                let detail = format!("given up after {alike} tries: {reason}");
+            let count = alike.saturating_add(1);
+            if classified.max_attempts.is_some_and(|most| count >= most) {
+                let detail = format!("given up after {count} tries: {reason}");
                 return failed(ErrorClass::Retry, code, detail);
             }
             let echo = (!classified.replay_safe).then_some(tried.pauses.echo);
             // Few tries are spread, so that they do not all fall into one disturbance.
-            let spread = classified
-                .max_attempts
-                .map(|_| tried.pauses.spread(tried.alike));
+            let spread = classified.max_attempts.map(|_| tried.pauses.spread(alike));
             let at_least = classified.hold.max(echo).max(spread);
             later(
                 tried.claim,

@@ -38,12 +38,10 @@ fn classified(class: ErrorClass, hold: Option<Duration>) -> Classified {
 }
 
 fn found(class: ErrorClass, hold: Option<Duration>, claim: &Claim) -> Finding {
-    with(claim, 0, |tried| {
-        rejected(tried, &classified(class, hold), 7)
-    })
+    refused(claim, &classified(class, hold), 0)
 }
 
-fn with(claim: &Claim, alike: u32, judged: impl FnOnce(&Tried<'_>) -> Finding) -> Finding {
+fn refused(claim: &Claim, classified: &Classified, alike: u32) -> Finding {
     let at = DateTime::UNIX_EPOCH;
     let number = SenderNumber {
         id: SenderNumberId::new_at(at),
@@ -62,9 +60,8 @@ fn with(claim: &Claim, alike: u32, judged: impl FnOnce(&Tried<'_>) -> Finding) -
         token: None,
         template: Some(TemplateId::new_at(at)),
         pauses: PAUSES,
-        alike,
     };
-    judged(&tried)
+    rejected(&tried, classified, (7, alike))
 }
 
 const PAUSES: Pauses = Pauses {
@@ -138,7 +135,7 @@ fn what_may_be_the_messages_own_fault_is_tried_a_few_times_far_apart() {
     worth_four.max_attempts = Some(4);
     // Other troubles, however many there were, do not count.
     let claim = claim(50, 0);
-    let after = |alike| match with(&claim, alike, |tried| rejected(tried, &worth_four, 7)) {
+    let after = |alike| match refused(&claim, &worth_four, alike) {
         Finding::Later { after, .. } => Some(after.as_secs()),
         Finding::Failed { .. } => None,
         other => panic!("{other:?}"),

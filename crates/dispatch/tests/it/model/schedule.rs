@@ -83,7 +83,8 @@ struct Schedule {
     flows: Vec<FlowId>,
     replicas: Vec<Replica>,
     added: Vec<WorkId>,
-    thieves: JoinSet<()>,
+    /// A thief of hints, and replicas that are stopping.
+    aside: JoinSet<()>,
 }
 
 /// Dropped, it dies as a process does that is killed; its statements go on.
@@ -118,7 +119,7 @@ impl Schedule {
             flows,
             replicas: Vec::new(),
             added: Vec::new(),
-            thieves: JoinSet::new(),
+            aside: JoinSet::new(),
         }
     }
 
@@ -128,7 +129,7 @@ impl Schedule {
         }
         self.draw_weather();
         let (broker, rng) = (self.broker.clone(), self.rng.fork());
-        self.thieves.spawn(steal(broker, rng));
+        self.aside.spawn(steal(broker, rng));
         for step in 0..self.rng.usize(6..16) {
             match self.rng.u8(0..16) {
                 0..7 => self.add().await,
@@ -150,7 +151,7 @@ impl Schedule {
     async fn calm(&mut self) {
         self.history.event("calm", 0);
         self.memory.set_weather(FAIR);
-        self.thieves.shutdown().await;
+        self.aside.shutdown().await;
         if self.replicas.is_empty() {
             self.start();
         }
@@ -215,7 +216,7 @@ impl Schedule {
             self.history.event("a replica stops", self.replicas.len());
             replica.stop.cancel();
             // Nobody waits for it, but it is there until it has ended by itself.
-            self.thieves.spawn(async move {
+            self.aside.spawn(async move {
                 replica.tasks.join_next().await;
             });
         }
