@@ -20,9 +20,21 @@ pg_sql() { "$(pg_program psql)" -XqAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$PG_PO
 pg_create() {
   mkdir -p "$PG_HOME"
   chown "$(pg_user)" "$PG_HOME"
+  [ "$DURABLE" = 1 ] || pg_put_in_memory
   (cd "$PG_HOME" && as_user "$(pg_user)" "$(pg_program initdb)" -D data -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync) \
     >>"$STACK/log/pg.log" 2>&1
 }
+
+# What need not last is kept in memory, if there is plenty: a database for each test is a thousand files each time.
+pg_put_in_memory() {
+  local free folder
+  free=$(df --output=avail -k /dev/shm 2>/dev/null | tail -1) || return 0
+  [ "${free:-0}" -gt $((4 * 1024 * 1024)) ] && folder=$(mktemp -d /dev/shm/labwire-XXXXXX) || return 0
+  chown "$(pg_user)" "$folder"
+  ln -s "$folder" "$PG_HOME/data"
+}
+
+pg_remove() { if [ -L "$PG_HOME/data" ]; then rm -rf "$(readlink "$PG_HOME/data")"; fi; }
 
 pg_choose_ports() { echo "PG_PORT=$(free_ports 1 | tr -d ' ')"; }
 

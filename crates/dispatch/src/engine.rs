@@ -1,11 +1,7 @@
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
-use storage::{GroupCommit, News, WorkSignal, work::ABANDONED_AT_ONCE};
-use tokio::{
-    sync::{Notify, mpsc},
-    task::JoinSet,
-    time::timeout,
-};
+use storage::{GroupCommit, News, work::ABANDONED_AT_ONCE};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,6 +10,7 @@ use crate::{
     recorder::Recorder,
     releaser::{Releaser, sweep},
     store::in_time,
+    wake::Wake,
 };
 
 /// Releases and consumes one kind of work.
@@ -113,7 +110,8 @@ impl<H: Handler> Engine<H> {
         let mut swept_at = Duration::ZERO;
         while !stop.is_cancelled() {
             alive();
-            let pause = match in_time(self.settings.store_timeout, releaser.turn()).await {
+            let pause = match in_time(self.settings.store_timeout, releaser.turn(wake.take())).await
+            {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::warn!(
@@ -133,8 +131,7 @@ impl<H: Handler> Engine<H> {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
-                () = wake.owners.notified() => releaser.renew_at_once(),
-                () = wake.work.notified() => {}
+                () = wake.told() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -176,23 +173,13 @@ async fn until(stop: CancellationToken, task: impl Future<Output = ()>) {
     stop.run_until_cancelled(task).await;
 }
 
-/// What the releaser is woken for.
-#[derive(Default)]
-struct Wake {
-    work: Notify,
-    owners: Notify,
-}
-
 /// Wakes the releaser when something of its kind of work is signalled, or may have been.
 async fn listen<S: WorkStore>(database: S, wake: Arc<Wake>, kind: domain::WorkKind) {
     loop {
         let heard = database.listen(|signal| match signal {
             Some(signal) if signal.kind != kind => {}
-            Some(WorkSignal {
-                news: News::Work(_),
-                ..
-            }) => wake.work.notify_one(),
-            Some(_) | None => wake.owners.notify_one(),
+            Some(signal) => wake.tell(signal.news),
+            None => wake.tell(News::Owners),
         });
         let Err(error) = heard.await;
         tracing::debug!(

@@ -13,6 +13,7 @@ mod recorder;
 mod releaser;
 mod settings;
 mod store;
+mod wake;
 
 pub use deps::Deps;
 pub use engine::Engine;

@@ -16,6 +16,7 @@ use crate::{
     metrics,
     pacing::Pacing,
     store::Connection,
+    wake::Heard,
 };
 
 /// Releases the due work of the partitions that this replica owns, at each flow's rate.
@@ -27,7 +28,31 @@ pub(crate) struct Releaser<H: Handler> {
     settings: Settings,
     replica: Uuid,
     owned: Owned,
+    looks: Looks,
+    /// When it last looked at all partitions, whatever was heard.
+    polled_at: tokio::time::Instant,
     pacing: Pacing,
+}
+
+/// When each partition is to be looked at if nobody says anything of it (monotonic); at once where it is unknown.
+#[derive(Default)]
+struct Looks(HashMap<i16, Duration>);
+
+impl Looks {
+    fn at(&self, partition: i16) -> Duration {
+        self.0.get(&partition).copied().unwrap_or_default()
+    }
+
+    fn no_later_than(&mut self, partition: i16, at: Duration) {
+        let known = self.0.entry(partition).or_insert(at);
+        *known = at.min(*known);
+    }
+
+    fn at_once(&mut self, partitions: impl IntoIterator<Item = i16>) {
+        for partition in partitions {
+            self.0.remove(&partition);
+        }
+    }
 }
 
 /// The partitions we own, and for how long without renewing (monotonic).
@@ -55,33 +80,52 @@ impl<H: Handler> Releaser<H> {
             settings,
             replica: Uuid::new_v4(),
             owned: Owned::default(),
+            looks: Looks::default(),
+            polled_at: tokio::time::Instant::now(),
             pacing: Pacing::default(),
         }
     }
 
-    /// Releases what may be released now. Returns how long nothing more will be due, if nobody says otherwise.
-    pub(crate) async fn turn(&mut self) -> storage::Result<Duration> {
+    /// Releases what may be released now of the partitions that something was heard of, and of those whose time has come.
+    /// Returns how long nothing more will be due, if nobody says otherwise.
+    pub(crate) async fn turn(&mut self, heard: Heard) -> storage::Result<Duration> {
         let began = self.deps.clock.monotonic();
+        self.looks.at_once(heard.partitions);
+        if heard.owners {
+            // Another replica came, went, or gave up partitions.
+            self.owned.renew_at = Duration::ZERO;
+        }
+        // Something may have been said that nobody heard.
+        if heard.owners || self.polled_at.elapsed() >= self.settings.poll {
+            self.polled_at = tokio::time::Instant::now();
+            self.looks = Looks::default();
+        }
         self.renew().await?;
-        let partitions = self.partitions();
         // Without a broker a hint would be lost; the row is better off waiting.
-        if partitions.is_empty() || !self.deps.broker.is_connected() {
+        if self.owned.partitions.is_empty() || !self.deps.broker.is_connected() {
             return Ok(self.settings.poll);
         }
-        let wake = self.release_due(&partitions).await?;
-        let took = self.deps.clock.monotonic().saturating_sub(began);
-        metrics::turn(self.kind, took);
-        Ok(wake.min(self.settings.poll))
+        let mut due = self.partitions();
+        due.retain(|partition| self.looks.at(*partition) <= began);
+        if !due.is_empty() {
+            // Should this come to no end, they are still due.
+            self.looks.at_once(due.iter().copied());
+            let mut looks = self.release_due(&due).await?;
+            for partition in due {
+                looks.no_later_than(partition, Duration::MAX);
+            }
+            self.looks.0.extend(looks.0);
+        }
+        let now = self.deps.clock.monotonic();
+        metrics::turn(self.kind, now.saturating_sub(began));
+        let next = self.owned.partitions.iter().map(|it| self.looks.at(*it));
+        let wake = next.min().unwrap_or_default().saturating_sub(now);
+        Ok(wake.clamp(Duration::from_millis(1), self.settings.poll))
     }
 
     /// The partitions whose expired leases are ours to look after.
     pub(crate) fn partitions(&self) -> Vec<i16> {
         self.owned.partitions.iter().copied().collect()
-    }
-
-    /// Another replica came, went, or gave up partitions.
-    pub(crate) const fn renew_at_once(&mut self) {
-        self.owned.renew_at = Duration::ZERO;
     }
 
     /// Lets the other replicas go on at once.
@@ -121,6 +165,7 @@ impl<H: Handler> Releaser<H> {
             .partition(|it| earlier.contains(it));
         let taken = [anew, ownership.taken].concat();
         self.pacing.keep_only(|it| kept.contains(&it));
+        self.looks.at_once(taken.iter().copied());
         if !taken.is_empty() {
             let mut connection = self.deps.database.acquire().await?;
             let in_flight = connection.list_in_flight(self.kind, &taken).await?;
@@ -136,15 +181,20 @@ impl<H: Handler> Releaser<H> {
         Ok(())
     }
 
-    async fn release_due(&mut self, partitions: &[i16]) -> storage::Result<Duration> {
+    /// Returns when something more will be due.
+    async fn release_due(&mut self, partitions: &[i16]) -> storage::Result<Looks> {
         let asked = self.instant();
         let database = self.deps.database.clone();
         let mut connection = database.acquire().await?;
         let waiting = connection.list_waiting_flows(self.kind, partitions).await?;
         let due = due_flows(&waiting, asked.wall);
-        let mut wake = next_due(&waiting, asked.wall);
+        let mut looks = Looks::default();
+        for later in waiting.iter().filter(|it| it.first_due_at > asked.wall) {
+            let at = asked.monotonic + until_then(later.first_due_at, asked.wall);
+            looks.no_later_than(later.flow.partition(), at);
+        }
         if due.is_empty() {
-            return Ok(wake);
+            return Ok(looks);
         }
         let in_flight = connection.list_in_flight(self.kind, partitions).await?;
         let mut in_flight: HashMap<FlowId, InFlight> =
@@ -166,7 +216,10 @@ impl<H: Handler> Releaser<H> {
                     1
                 }
                 Gate::Shut(until) => {
-                    wake = until.map_or(wake, |until| wake.min(until_then(until, now.wall)));
+                    if let Some(until) = until {
+                        let at = now.monotonic + until_then(until, now.wall);
+                        looks.no_later_than(flow.partition(), at);
+                    }
                     continue;
                 }
             };
@@ -179,9 +232,9 @@ impl<H: Handler> Releaser<H> {
         if !open.is_empty() {
             let picked = connection.pick_due(self.kind, &open, now.wall).await?;
             let (chosen, postponed) = self.keep_pairs(&mut connection, picked, &in_flight).await?;
-            if postponed {
+            for flow in postponed {
                 // What was behind them may go now.
-                wake = Duration::ZERO;
+                looks.no_later_than(flow.partition(), now.monotonic);
             }
             let chosen = self.take_turns(&mut connection, chosen, &trying).await?;
             if !chosen.is_empty() {
@@ -189,13 +242,12 @@ impl<H: Handler> Releaser<H> {
             }
         }
         // A flow that waits for its window, not for a token, is woken by the outcome that makes room.
-        let refilled = permits
-            .iter()
-            .filter_map(|p| self.pacing.refilled_at(p.flow, now.monotonic))
-            .map(|at| at.saturating_sub(now.monotonic));
-        Ok(refilled
-            .fold(wake, Duration::min)
-            .max(Duration::from_millis(1)))
+        for flow in permits.iter().map(|it| it.flow) {
+            if let Some(at) = self.pacing.refilled_at(flow, now.monotonic) {
+                looks.no_later_than(flow.partition(), at);
+            }
+        }
+        Ok(looks)
     }
 
     /// Keeps what does not try anything, and what got the turn to try all that was paused for its flow.
@@ -257,18 +309,19 @@ impl<H: Handler> Releaser<H> {
         Ok(())
     }
 
-    /// Postpones what its recipient's rate or pause does not allow now; keeps the rest.
+    /// Postpones what its recipient's rate or pause does not allow now; keeps the rest. Also returns the flows of what was
+    /// postponed.
     async fn keep_pairs(
         &mut self,
         connection: &mut Connection<H>,
         picked: Vec<Candidate>,
         in_flight: &HashMap<FlowId, InFlight>,
-    ) -> storage::Result<(Vec<Candidate>, bool)> {
+    ) -> storage::Result<(Vec<Candidate>, Vec<FlowId>)> {
         let paused = paused_pairs(connection, &picked).await?;
         let now = self.instant();
         let mut chosen: Vec<Candidate> = Vec::with_capacity(picked.len());
         let mut chosen_pairs: HashMap<(FlowId, Vec<u8>), u32> = HashMap::new();
-        let mut postponed = Vec::new();
+        let (mut postponed, mut behind) = (Vec::new(), Vec::new());
         for candidate in picked {
             let Some(pair) = candidate.pair.clone() else {
                 chosen.push(candidate);
@@ -296,7 +349,10 @@ impl<H: Handler> Releaser<H> {
                     *unused += 1;
                     chosen.push(candidate);
                 }
-                Err(until) => postponed.push((candidate.id, until)),
+                Err(until) => {
+                    postponed.push((candidate.id, until));
+                    behind.push(flow);
+                }
             }
         }
         if !postponed.is_empty() {
@@ -304,7 +360,7 @@ impl<H: Handler> Releaser<H> {
                 .postpone(&postponed, "waiting for the rate limit of this recipient")
                 .await?;
         }
-        Ok((chosen, !postponed.is_empty()))
+        Ok((chosen, behind))
     }
 
     /// Releases and publishes.
@@ -378,14 +434,6 @@ fn due_flows(waiting: &[WaitingFlow], now: DateTime<Utc>) -> Vec<FlowId> {
     due.sort_unstable();
     due.dedup();
     due
-}
-
-fn next_due(waiting: &[WaitingFlow], now: DateTime<Utc>) -> Duration {
-    let later = waiting
-        .iter()
-        .map(|w| w.first_due_at)
-        .filter(|at| *at > now);
-    later.min().map_or(Duration::MAX, |at| until_then(at, now))
 }
 
 fn until_then(instant: DateTime<Utc>, now: DateTime<Utc>) -> Duration {

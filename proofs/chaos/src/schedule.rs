@@ -55,7 +55,7 @@ fn order(faults: &[Fault], lane: Lane, episodes: usize, rng: &mut Rng) -> Vec<Fa
     for round in 0..episodes {
         let mut round_of = own.clone();
         // What takes longest to be over comes first, once.
-        if round > 0 || lane != Lane::Outside {
+        if round > 0 || lane != Lane::Provider {
             rng.shuffle(&mut round_of);
         }
         order.append(&mut round_of);
@@ -99,6 +99,6 @@ async fn play_lane(
 fn rest(lane: Lane) -> Duration {
     match lane {
         Lane::Servers => Duration::from_secs(2),
-        Lane::Reports | Lane::News | Lane::Outside => Duration::from_millis(300),
+        _ => Duration::from_millis(300),
     }
 }

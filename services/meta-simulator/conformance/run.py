@@ -140,13 +140,16 @@ class Inbox:
         It makes no MessageStatus of it: that wants a contact, which a failed status to a phone does not have.
         """
 
-        def failed(update: types.RawUpdate) -> bool:
-            statuses = update["entry"][0]["changes"][0]["value"].get("statuses", [{}])
-            return (statuses[0].get("id"), statuses[0].get("status")) == (message_id, "failed")
+        def failures(update: types.RawUpdate) -> list[dict]:
+            statuses = update["entry"][0]["changes"][0]["value"].get("statuses", [])
+            return [it for it in statuses if (it["id"], it["status"]) == (message_id, "failed")]
 
-        value = self.wait(types.RawUpdate, failed)["entry"][0]["changes"][0]["value"]
-        assert "contacts" not in value, value
-        return errors.WhatsAppError.from_dict(error=value["statuses"][0]["errors"][0])
+        update = self.wait(types.RawUpdate, failures)
+        [failed] = failures(update)
+        # Other messages' statuses may have come with it, and their contacts.
+        contacts = update["entry"][0]["changes"][0]["value"].get("contacts", [])
+        assert failed["recipient_id"] not in [it.get("wa_id") for it in contacts], contacts
+        return errors.WhatsAppError.from_dict(error=failed["errors"][0])
 
     def status(self, message_id: str, status: str):
         return self.wait(

@@ -30,11 +30,19 @@ pub(crate) enum Lane {
     /// Those that webhooks and callbacks go through.
     News,
     Servers,
-    Outside,
+    Provider,
+    /// What comes from outside: webhooks, files, answers of the LIMS.
+    Arrivals,
 }
 
 impl Lane {
-    pub(crate) const ALL: [Self; 4] = [Self::Reports, Self::News, Self::Servers, Self::Outside];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Reports,
+        Self::News,
+        Self::Servers,
+        Self::Provider,
+        Self::Arrivals,
+    ];
 
     fn of(service: Service) -> Self {
         match service {
@@ -107,7 +115,8 @@ impl Fault {
             }
             Kind::Host(Host::Clock(_)) => Lane::Reports,
             Kind::Postgres(_) | Kind::RabbitMq(_) | Kind::Host(Host::DiskFills) => Lane::Servers,
-            Kind::Provider(_) | Kind::Webhooks(_) | Kind::Poison(_) => Lane::Outside,
+            Kind::Provider(_) => Lane::Provider,
+            Kind::Webhooks(_) | Kind::Poison(_) => Lane::Arrivals,
         }
     }
 

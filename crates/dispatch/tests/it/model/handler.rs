@@ -151,7 +151,7 @@ impl Handler for Model {
             self.history.sent(claim);
         }
         let answering = match course {
-            Course::Late => 9_000,
+            Course::Late => 5_000,
             Course::Hangs => 60_000,
             _ => rng.u64(0..400),
         };

@@ -40,7 +40,7 @@ pub(crate) struct Report {
 const fn settings() -> Settings {
     Settings {
         release_lease: Duration::from_millis(1500),
-        claim_lease: Duration::from_secs(4),
+        claim_lease: Duration::from_secs(2),
         partition_lease: Duration::from_secs(3),
         poll: Duration::from_secs(1),
         store_timeout: Duration::from_secs(3),
@@ -306,7 +306,7 @@ fn now() -> DateTime<Utc> {
 
 fn draw_limits(rng: &mut fastrand::Rng) -> FlowLimits {
     let rate = |rng: &mut fastrand::Rng, fastest: f64, burst: u32| {
-        Rate::new(0.5 + rng.f64() * fastest, rng.u32(1..=burst)).unwrap()
+        Rate::new(1.5 + rng.f64() * fastest, rng.u32(1..=burst)).unwrap()
     };
     let scopes = ["a", "b", "c"].into_iter().filter(|_| rng.u8(0..3) == 0);
     let scopes = scopes.map(Scope::app).collect();
