@@ -130,7 +130,7 @@ impl Schedule {
         self.draw_weather();
         let (broker, rng) = (self.broker.clone(), self.rng.fork());
         self.aside.spawn(steal(broker, rng));
-        for step in 0..self.rng.usize(6..16) {
+        for step in 0..self.rng.usize(5..12) {
             match self.rng.u8(0..16) {
                 0..7 => self.add().await,
                 7..9 => self.kill(),
@@ -263,7 +263,7 @@ impl Schedule {
 
     async fn add(&mut self) {
         let now = now();
-        let count = self.rng.usize(1..=8);
+        let count = self.rng.usize(1..=6);
         let mut works = Vec::with_capacity(count);
         for _ in 0..count {
             let Some(flow) = self.rng.choice(self.flows.iter().copied()) else {
