@@ -29,7 +29,8 @@ pg_create() {
 pg_put_in_memory() {
   local free folder
   free=$(df --output=avail -k /dev/shm 2>/dev/null | tail -1) || return 0
-  [ "${free:-0}" -gt $((4 * 1024 * 1024)) ] && folder=$(mktemp -d /dev/shm/labwire-XXXXXX) || return 0
+  if [ "${free:-0}" -lt $((4 * 1024 * 1024)) ]; then return 0; fi
+  folder=$(mktemp -d /dev/shm/labwire-XXXXXX)
   chown "$(pg_user)" "$folder"
   ln -s "$folder" "$PG_HOME/data"
 }

@@ -8,8 +8,9 @@ use crate::{
     Deps, Handler, Settings, WorkStore,
     consumer::{Consumer, record_begins},
     recorder::Recorder,
-    releaser::{Releaser, sweep},
+    releaser::Releaser,
     store::in_time,
+    sweep::sweep,
     wake::Wake,
 };
 

@@ -13,6 +13,7 @@ mod recorder;
 mod releaser;
 mod settings;
 mod store;
+mod sweep;
 mod wake;
 
 pub use deps::Deps;

@@ -6,7 +6,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use domain::{FlowId, Scope, WorkId, WorkKind};
-use storage::work::{Candidate, Claim, FlowPermits, InFlight, WaitingFlow};
+use storage::work::{Candidate, FlowPermits, InFlight, WaitingFlow};
 use uuid::Uuid;
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     metrics,
     pacing::Pacing,
     store::Connection,
-    wake::Heard,
+    wake::{Heard, Looks},
 };
 
 /// Releases the due work of the partitions that this replica owns, at each flow's rate.
@@ -32,27 +32,6 @@ pub(crate) struct Releaser<H: Handler> {
     /// When it last looked at all partitions, whatever was heard.
     polled_at: tokio::time::Instant,
     pacing: Pacing,
-}
-
-/// When each partition is to be looked at if nobody says anything of it (monotonic); at once where it is unknown.
-#[derive(Default)]
-struct Looks(HashMap<i16, Duration>);
-
-impl Looks {
-    fn at(&self, partition: i16) -> Duration {
-        self.0.get(&partition).copied().unwrap_or_default()
-    }
-
-    fn no_later_than(&mut self, partition: i16, at: Duration) {
-        let known = self.0.entry(partition).or_insert(at);
-        *known = at.min(*known);
-    }
-
-    fn at_once(&mut self, partitions: impl IntoIterator<Item = i16>) {
-        for partition in partitions {
-            self.0.remove(&partition);
-        }
-    }
 }
 
 /// The partitions we own, and for how long without renewing (monotonic).
@@ -114,13 +93,13 @@ impl<H: Handler> Releaser<H> {
             for partition in due {
                 looks.no_later_than(partition, Duration::MAX);
             }
-            self.looks.0.extend(looks.0);
+            self.looks.extend(looks);
         }
         let now = self.deps.clock.monotonic();
         metrics::turn(self.kind, now.saturating_sub(began));
         let next = self.owned.partitions.iter().map(|it| self.looks.at(*it));
         let wake = next.min().unwrap_or_default().saturating_sub(now);
-        Ok(wake.clamp(Duration::from_millis(1), self.settings.poll))
+        Ok(wake.min(self.settings.poll).max(Duration::from_millis(1)))
     }
 
     /// The partitions whose expired leases are ours to look after.
@@ -438,22 +417,4 @@ fn due_flows(waiting: &[WaitingFlow], now: DateTime<Utc>) -> Vec<FlowId> {
 
 fn until_then(instant: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     (instant - now).to_std().unwrap_or(Duration::ZERO)
-}
-
-/// Looks after leases that are over: hints that were lost, consumers that died.
-pub(crate) async fn sweep<S: WorkStore>(
-    database: &S,
-    kind: WorkKind,
-    partitions: &[i16],
-    now: DateTime<Utc>,
-    claim_lease: Duration,
-) -> storage::Result<Vec<Claim>> {
-    let mut connection = database.acquire().await?;
-    connection.reclaim_released(kind, partitions, now).await?;
-    connection.probe_held(now).await?;
-    let abandoned = connection
-        .claim_abandoned(kind, partitions, now, now + claim_lease)
-        .await?;
-    metrics::abandoned(kind, abandoned.len());
-    Ok(abandoned)
 }

@@ -1,6 +1,9 @@
+//! When the releaser looks, and at what.
+
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use storage::News;
@@ -41,5 +44,31 @@ impl Wake {
 
     pub(crate) fn take(&self) -> Heard {
         std::mem::take(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// When each partition is to be looked at if nobody says anything of it (monotonic); at once where it is unknown.
+#[derive(Default)]
+pub(crate) struct Looks(HashMap<i16, Duration>);
+
+impl Looks {
+    pub(crate) fn at(&self, partition: i16) -> Duration {
+        self.0.get(&partition).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn no_later_than(&mut self, partition: i16, at: Duration) {
+        let known = self.0.entry(partition).or_insert(at);
+        *known = at.min(*known);
+    }
+
+    pub(crate) fn at_once(&mut self, partitions: impl IntoIterator<Item = i16>) {
+        for partition in partitions {
+            self.0.remove(&partition);
+        }
+    }
+
+    /// What was found out now takes the place of what was known.
+    pub(crate) fn extend(&mut self, found: Self) {
+        self.0.extend(found.0);
     }
 }

@@ -313,6 +313,8 @@ async fn a_new_rate_is_in_force_within_ten_seconds() {
     let flow = any_flow();
     stage.add(flow, 20).await;
     let engine = stage.engine(&script);
+    // A token is earned from the instant at which the partition was taken.
+    stage.until_count("partition_owners", 16).await;
     engine.look().await;
     assert_eq!(script.acts().len(), 0);
     stage.clock.advance(Duration::from_secs(1));

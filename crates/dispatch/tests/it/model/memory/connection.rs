@@ -96,21 +96,15 @@ impl Connection {
     /// The server's part goes on when the caller waits no longer.
     pub(super) async fn run<R: Send + 'static>(
         &mut self,
-        mut statement: impl Statement<R>,
+        statement: impl Statement<R>,
     ) -> Result<R> {
         let fate = self.store.draw_fate();
         if !fate.arrives {
             pass(fate.before).await;
             return Err(storage::Error::silent());
         }
-        let (store, tx) = (self.store.clone(), self.tx);
-        // Most are carried out in no time; a task for each of them would be most of a schedule's cost.
-        if fate.is_instant()
-            && let Some(result) = store.carry_out_now(tx, &mut statement)
-        {
-            return Ok(result);
-        }
         let (answer, answered) = oneshot::channel();
+        let (store, tx) = (self.store.clone(), self.tx);
         serve(async move {
             pass(fate.before).await;
             let of_statement = tx.unwrap_or_else(|| lock(&store.0.tables).begin());
@@ -131,26 +125,6 @@ impl Connection {
 }
 
 impl Memory {
-    /// `None` if it would have to wait, or its transaction was rolled back.
-    fn carry_out_now<R>(&self, tx: Option<Tx>, statement: &mut impl Statement<R>) -> Option<R> {
-        let (of_statement, answer) = {
-            let mut tables = lock(&self.0.tables);
-            if tx.is_some_and(|tx| tables.is_rolled_back(tx)) {
-                return None;
-            }
-            let of_statement = tx.unwrap_or_else(|| tables.begin());
-            let server = Server {
-                shared: &self.0,
-                is_late: false,
-            };
-            (of_statement, statement(&mut tables, of_statement, &server))
-        };
-        if tx.is_none() {
-            self.end(of_statement, answer.is_ok());
-        }
-        answer.ok()
-    }
-
     /// `None` if its transaction was rolled back while it waited.
     async fn carry_out<R>(
         &self,

@@ -60,12 +60,6 @@ struct Fate {
     after: Duration,
 }
 
-impl Fate {
-    fn is_instant(&self) -> bool {
-        self.arrives && self.is_answered && self.before.is_zero() && self.after.is_zero()
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()
 }
