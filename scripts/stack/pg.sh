@@ -42,7 +42,8 @@ pg_choose_ports() { echo "PG_PORT=$(free_ports 1 | tr -d ' ')"; }
 # No Unix socket: its path would have to fit in 107 bytes.
 pg_start() {
   local settings=(port="$PG_PORT" listen_addresses=127.0.0.1 unix_socket_directories= max_connections=500
-    max_wal_size=2GB log_min_duration_statement=500ms)
+    max_wal_size=2GB log_min_duration_statement=500ms
+    shared_preload_libraries=pg_stat_statements pg_stat_statements.track=none)
   [ "$DURABLE" = 1 ] || settings+=(fsync=off synchronous_commit=off full_page_writes=off)
   (
     cd "$PG_HOME" || exit 1
@@ -55,9 +56,16 @@ pg_start() {
 # Not somebody else's server, on a port that was free when we drew it.
 pg_is_ours() { [ "$(pg_sql <<<'show data_directory')" = "$PG_HOME/data" ]; }
 
+# Statements are counted only in databases that ask for it.
 pg_provision() {
   pg_sql <<'SQL'
 create role labwire_owner login createrole createdb;
+grant pg_read_all_stats to labwire_owner;
+grant set on parameter pg_stat_statements.track to labwire_owner;
+\c template1
+create schema statistics authorization labwire_owner;
+create extension pg_stat_statements schema statistics;
+grant execute on function statistics.pg_stat_statements_reset to labwire_owner;
 create database labwire owner labwire_owner;
 SQL
 }

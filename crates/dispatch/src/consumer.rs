@@ -12,7 +12,11 @@ use domain::WorkId;
 use futures::FutureExt as _;
 use queue::Delivery;
 use storage::GroupCommit;
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -116,10 +120,15 @@ impl<H: Handler> Consumer<H> {
         };
         failpoints::reach("consume.claimed");
         metrics::claimed(batch.kind, claims.len(), items.len());
+        // Twice the lease after it began, renewed at the latest moment, a claim is another's: nobody waits for its answer.
+        let gone_at = Instant::now() + self.settings.claim_lease * 2;
+        let Ok(prepared) = timeout_at(gone_at, self.handler.prepare(&claims)).await else {
+            return claims.iter().for_each(hung);
+        };
         let mut acting = JoinSet::new();
-        for claim in claims {
+        for (claim, prepared) in claims.into_iter().zip(prepared) {
             let (consumer, hint) = (Arc::clone(&self), Arc::clone(&hint));
-            acting.spawn(async move { consumer.act(claim, hint).await });
+            acting.spawn(async move { consumer.act(claim, prepared, gone_at, hint).await });
         }
         drop(hint);
         while let Some(result) = acting.join_next().await {
@@ -135,7 +144,7 @@ impl<H: Handler> Consumer<H> {
             .await
     }
 
-    async fn act(&self, claim: Claim, hint: Arc<Hint>) {
+    async fn act(&self, claim: Claim, prepared: H::Prepared, gone_at: Instant, hint: Arc<Hint>) {
         let span = tracing::info_span!("act", kind = %claim.kind, work.id = %claim.id, attempt = claim.attempt, traceparent = claim.traceparent.as_deref());
         let asked = AtomicBool::new(false);
         let begin = Begin {
@@ -144,17 +153,12 @@ impl<H: Handler> Consumer<H> {
             patience: self.settings.claim_lease / 4,
             asked: &asked,
         };
-        let acting = AssertUnwindSafe(self.handler.act(&claim, begin)).catch_unwind();
-        // Twice the lease after it began, renewed at the latest moment, the claim is another's: nobody waits for its answer.
-        let returned = timeout(self.settings.claim_lease * 2, acting.instrument(span)).await;
+        let acting = AssertUnwindSafe(self.handler.act(&claim, prepared, begin)).catch_unwind();
+        let returned = timeout_at(gone_at, acting.instrument(span)).await;
         let (claim, effect) = match returned {
             Ok(Ok(effect)) => (claim, effect),
             Ok(Err(_)) => self.panicked(claim, asked.load(Ordering::Relaxed)).await,
-            Err(_) => {
-                tracing::error!(work.id = %claim.id, attempt = claim.attempt, "a handler did not return: its claim is lost");
-                metrics::hung(claim.kind);
-                return;
-            }
+            Err(_) => return hung(&claim),
         };
         failpoints::reach("act.done");
         self.pass_on(Acted {
@@ -211,6 +215,11 @@ async fn acknowledge(delivery: Delivery) {
     if delivery.ack().await.is_err() {
         tracing::debug!("a hint could not be acknowledged: it will come back and claim nothing");
     }
+}
+
+fn hung(claim: &Claim) {
+    tracing::error!(work.id = %claim.id, attempt = claim.attempt, "a handler did not return: its claim is lost");
+    metrics::hung(claim.kind);
 }
 
 fn report(result: Result<(), tokio::task::JoinError>) {

@@ -65,11 +65,14 @@ impl Outcome {
     }
 }
 
-/// What a kind of work means. Acting and recording are apart: acting may take long and happens outside any transaction;
-/// recording is one transaction for many, and the claims end in it.
+/// What a kind of work means. Preparing, acting and recording are apart: what many claims need is looked up together; acting is
+/// for each alone, may take long and happens outside any transaction; recording is one transaction for many, and the claims
+/// end in it.
 pub trait Handler: Send + Sync + 'static {
     /// Where its work is kept, and what it records is written.
     type Store: WorkStore;
+    /// What acting on a claim needs, or why it cannot be had.
+    type Prepared: Send + 'static;
     /// What acting on a claim found out.
     type Effect: Send + Sync + 'static;
 
@@ -81,8 +84,16 @@ pub trait Handler: Send + Sync + 'static {
         flows: &[FlowId],
     ) -> impl Future<Output = storage::Result<HashMap<FlowId, FlowLimits>>> + Send;
 
+    /// Looks up what acting on these claims needs; one answer for each, in order.
+    fn prepare(&self, claims: &[Claim]) -> impl Future<Output = Vec<Self::Prepared>> + Send;
+
     /// Acts. Whatever cannot be undone comes after `begin` said that the claim is still ours.
-    fn act(&self, claim: &Claim, begin: Begin<'_>) -> impl Future<Output = Self::Effect> + Send;
+    fn act(
+        &self,
+        claim: &Claim,
+        prepared: Self::Prepared,
+        begin: Begin<'_>,
+    ) -> impl Future<Output = Self::Effect> + Send;
 
     /// The consumer of this claim was lost. `claim.begun` tells whether it may have acted.
     fn abandoned(&self, claim: &Claim) -> impl Future<Output = Self::Effect> + Send;

@@ -35,8 +35,8 @@ impl Default for Settings {
             partition_lease: Duration::from_secs(6),
             poll: Duration::from_secs(1),
             store_timeout: Duration::from_secs(15),
-            hint_size: 8,
-            prefetch: 32,
+            hint_size: 16,
+            prefetch: 16,
             record_batch: 256,
             record_backoff: Backoff {
                 first: Duration::from_millis(500),

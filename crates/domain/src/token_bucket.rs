@@ -77,10 +77,17 @@ impl TokenBucket {
         self.rate
     }
 
-    /// Whether nothing would change if it were forgotten and a full one made when it is needed.
-    pub fn is_at_rest(&self, now: Duration) -> bool {
-        let mut seen = self.clone();
-        self.outstanding == 0 && seen.available(now, 0) >= self.rate.burst
+    /// Whether nothing would change if it were forgotten and a full one made when it is needed. No permit lies unused for
+    /// longer than `used_within`.
+    pub fn is_at_rest(&self, now: Duration, used_within: Duration) -> bool {
+        let unused_for = if self.outstanding == 0 {
+            Duration::ZERO
+        } else {
+            used_within
+        };
+        let earning = now.saturating_sub(self.refilled_at.saturating_add(unused_for));
+        let earned = earning.as_secs_f64() * self.rate.per_second;
+        self.tokens + earned + ROUNDING >= f64::from(self.rate.burst)
     }
 
     /// How many permits may be taken now, if `outstanding` of those taken before are still unused.

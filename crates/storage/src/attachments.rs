@@ -43,45 +43,7 @@ pub async fn insert_attachments(
     Ok(())
 }
 
-pub async fn find_attachment(
-    connection: &mut Connection,
-    id: AttachmentId,
-) -> Result<Option<Attachment>> {
-    let row = sqlx::query!(
-        "SELECT id, tenant_id, media_type, size_bytes, sha256, filename, created_at FROM attachments WHERE id = $1",
-        id.as_uuid()
-    )
-    .fetch_optional(connection)
-    .await?;
-    Ok(row.map(|row| Attachment {
-        id: AttachmentId::from_uuid(row.id),
-        tenant_id: TenantId::from_uuid(row.tenant_id),
-        media_type: row.media_type,
-        size_bytes: row.size_bytes,
-        sha256: row.sha256,
-        filename: row.filename,
-        created_at: row.created_at,
-    }))
-}
-
-/// The provider's id of this file for this number, if it was uploaded and still lives.
-pub async fn find_media_upload(
-    connection: &mut Connection,
-    attachment: AttachmentId,
-    number: SenderNumberId,
-    now: DateTime<Utc>,
-) -> Result<Option<String>> {
-    Ok(sqlx::query_scalar!(
-        "SELECT media_id FROM media_uploads WHERE attachment_id = $1 AND sender_number_id = $2 AND expires_at > $3",
-        attachment.as_uuid(),
-        number.as_uuid(),
-        now
-    )
-    .fetch_optional(connection)
-    .await?)
-}
-
-/// Remembers an upload.
+/// The provider's id of a file for a number, until it forgets it.
 #[derive(Debug, Clone)]
 pub struct MediaUpload {
     pub attachment_id: AttachmentId,

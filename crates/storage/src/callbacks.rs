@@ -131,23 +131,26 @@ pub async fn insert_deliveries(
     Ok(())
 }
 
-pub async fn find_delivery(
+/// Those of these callbacks that are stored.
+pub async fn list_deliveries(
     connection: &mut Connection,
-    id: CallbackDeliveryId,
-) -> Result<Option<Delivery>> {
-    let row = sqlx::query!(
+    ids: &[CallbackDeliveryId],
+) -> Result<Vec<Delivery>> {
+    let rows = sqlx::query!(
         r#"
         SELECT d.id, d.tenant_id, d.message_id, d.payload, d.delivered_at,
                e.id AS "endpoint_id?", e.url AS "url?", e.secret AS "secret?"
         FROM callback_deliveries AS d
         LEFT JOIN callback_endpoints AS e ON e.id = d.endpoint_id AND e.disabled_at IS NULL
-        WHERE d.id = $1
+        WHERE d.id = ANY ($1)
         "#,
-        id.as_uuid()
+        &ids.iter()
+            .map(CallbackDeliveryId::as_uuid)
+            .collect::<Vec<_>>()
     )
-    .fetch_optional(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(row.map(|row| {
+    let deliveries = rows.into_iter().map(|row| {
         let tenant_id = TenantId::from_uuid(row.tenant_id);
         let endpoint = match (row.endpoint_id, row.url, row.secret) {
             (Some(id), Some(url), Some(secret)) => Some(Endpoint {
@@ -166,7 +169,8 @@ pub async fn find_delivery(
             delivered_at: row.delivered_at,
             endpoint,
         }
-    }))
+    });
+    Ok(deliveries.collect())
 }
 
 /// `None` if the callback is no longer stored.

@@ -28,6 +28,8 @@ const COMMIT_ANSWER: Duration = Duration::from_secs(4);
 /// How often the server is asked what became of a transaction whose commit was not answered.
 const INQUIRIES: u32 = 20;
 const INQUIRY_PAUSE: Duration = Duration::from_millis(250);
+/// A connection that was idle for so long is asked whether it still lives before it is used.
+const ASK_AFTER: Duration = Duration::from_secs(1);
 
 /// A pool of connections as one role, and the time on the other side of it.
 #[derive(Debug, Clone)]
@@ -45,7 +47,7 @@ impl Database {
             .max_connections(max_connections)
             .acquire_timeout(acquire_timeout)
             .test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(clean(connection)))
+            .before_acquire(|connection, meta| Box::pin(is_alive(connection, meta.idle_for)))
             .after_connect(move |connection, _| {
                 let clock = each.clone();
                 Box::pin(async move { clock.synchronise(connection).await })
@@ -66,12 +68,19 @@ impl Database {
 
     /// A transaction that acts for no tenant: for workers and for what no tenant owns.
     pub async fn begin(&self) -> Result<Transaction> {
-        Ok(self.pool.begin().await?)
+        let pool = self.pool.clone();
+        let begin = async move { pool.begin().await };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a BEGIN that is given up before it is answered leaves a transaction that the driver does not know of"
+        )]
+        let transaction = tokio::spawn(begin).await;
+        Ok(transaction.map_err(|_| sqlx::Error::WorkerCrashed)??)
     }
 
     /// A transaction that sees and writes rows of these tenants only (row-level security).
     pub async fn begin_for(&self, tenants: &[TenantId]) -> Result<Transaction> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         let list = tenants
             .iter()
             .map(|tenant| tenant.as_uuid().to_string())
@@ -141,15 +150,18 @@ impl Database {
     }
 }
 
-/// A connection that died while idle must not cost a caller an error; and one whose `BEGIN` was given up before it was answered
-/// is in a transaction that its driver does not know of: what is executed on it then would be seen by nobody and be lost.
-async fn clean(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+/// A connection that died while idle must not cost a caller an error. One that was used a moment ago is taken as it is.
+async fn is_alive(connection: &mut PgConnection, idle_for: Duration) -> sqlx::Result<bool> {
+    if idle_for >= ASK_AFTER {
+        connection.ping().await?;
+    }
     Ok(true)
 }
 
 /// Nothing waits for ever, on either side: not a peer that fell silent, not a lock held by a process that was frozen.
-const SESSION: [(&str, &str); 8] = [
+/// And plans are the same on every day: each query goes by an index, one probe for each row it wants, whatever the statistics
+/// say of tables that were empty an hour ago (ADR 18).
+const SESSION: [(&str, &str); 11] = [
     ("statement_timeout", "30s"),
     ("lock_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "15s"),
@@ -157,8 +169,10 @@ const SESSION: [(&str, &str); 8] = [
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
     ("tcp_user_timeout", "20s"),
-    // That there was nothing to roll back is no news.
-    ("client_min_messages", "error"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
 ];
 
 /// Brings the database at `url` to this version's schema; `url` names the role that owns it.

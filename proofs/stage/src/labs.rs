@@ -6,6 +6,9 @@ pub(crate) const APP_ID: &str = "100000000000001";
 pub(crate) const APP_KEY: &str = "main";
 const TEMPLATE: &str = "report_ready";
 const TEXT: &str = "Hello {{patient_name}}, your {{test_name}} report from {{lab_name}} is ready. Please find it attached.";
+/// Of reports without a file.
+const NOTE_TEMPLATE: &str = "report_note";
+const NOTE: &str = "Hello {{patient_name}}, your {{test_name}} report from {{lab_name}} is ready.";
 const PARAMETERS: [&str; 3] = ["patient_name", "test_name", "lab_name"];
 /// Numbers that share a WhatsApp Business account.
 const NUMBERS_PER_ACCOUNT: usize = 4;
@@ -67,6 +70,7 @@ impl Lab {
             },
             "templates": [
                 { "name": TEMPLATE, "language": "en_US", "parameters": PARAMETERS, "header": "document" },
+                { "name": NOTE_TEMPLATE, "language": "en_US", "parameters": PARAMETERS, "header": "none" },
             ],
             "callback": { "url": callback_url },
         })
@@ -88,7 +92,7 @@ impl Labs {
         for account in 0..self.0.len().div_ceil(NUMBERS_PER_ACCOUNT) {
             let waba_id = waba_id(account);
             seed.businesses.push(Business::new(&*waba_id, APP_ID));
-            seed.templates.push(template(&waba_id));
+            seed.templates.extend(templates(&waba_id));
         }
         for lab in &self.0 {
             let (id, waba_id) = (lab.phone_number_id(), lab.waba_id());
@@ -102,10 +106,14 @@ impl Labs {
     }
 }
 
-fn template(waba_id: &str) -> Template {
-    let components = vec![
-        json!({ "type": "HEADER", "format": "DOCUMENT" }),
-        json!({ "type": "BODY", "text": TEXT }),
-    ];
-    Template::new(waba_id, TEMPLATE, "en_US", components).named()
+fn templates(waba_id: &str) -> [Template; 2] {
+    let header = json!({ "type": "HEADER", "format": "DOCUMENT" });
+    let body = |text: &str| json!({ "type": "BODY", "text": text });
+    let template = |name: &str, components: Vec<Value>| {
+        Template::new(waba_id, name, "en_US", components).named()
+    };
+    [
+        template(TEMPLATE, vec![header, body(TEXT)]),
+        template(NOTE_TEMPLATE, vec![body(NOTE)]),
+    ]
 }

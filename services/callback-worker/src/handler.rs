@@ -1,4 +1,4 @@
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use dispatch::{Begin, Claim, Deps, FlowLimits, Handler, Outcome};
@@ -27,6 +27,9 @@ const MOST_LOSSES: i32 = 5;
 /// Longest wait that an endpoint may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
+/// A callback and where it goes; `None` once it is no longer stored. Or why it could not be looked up.
+pub type Stored = Result<Option<Delivery>, Arc<storage::Error>>;
+
 /// What `callback` work means: at least once, always under the same `webhook-id`.
 pub struct CallbackHandler {
     deps: Deps,
@@ -54,8 +57,8 @@ impl CallbackHandler {
     }
 
     /// Calls the endpoint, once.
-    pub async fn deliver(&self, claim: &Claim) -> Effect {
-        let (finding, subject) = match self.load(claim).await {
+    pub async fn deliver(&self, claim: &Claim, stored: Stored) -> Effect {
+        let (finding, subject) = match stored {
             Ok(Some(delivery)) => {
                 let subject = Subject::from(&delivery);
                 (
@@ -64,7 +67,7 @@ impl CallbackHandler {
                 )
             }
             Ok(None) => (given_up(None, "the callback is no longer stored"), None),
-            Err(error) => (self.trouble(claim, &error.into()), None),
+            Err(error) => (self.trouble(claim, &*error, error.is_unavailable()), None),
         };
         metrics::acted(&finding);
         Effect {
@@ -74,13 +77,14 @@ impl CallbackHandler {
         }
     }
 
-    async fn load(&self, claim: &Claim) -> storage::Result<Option<Delivery>> {
+    async fn load(
+        &self,
+        claims: &[Claim],
+    ) -> storage::Result<HashMap<CallbackDeliveryId, Delivery>> {
+        let ids: Vec<_> = claims.iter().map(subject).collect();
         let mut connection = self.deps.database.acquire().await?;
-        callbacks::find_delivery(
-            &mut connection,
-            CallbackDeliveryId::from_uuid(claim.subject),
-        )
-        .await
+        let deliveries = callbacks::list_deliveries(&mut connection, &ids).await?;
+        Ok(deliveries.into_iter().map(|it| (it.id, it)).collect())
     }
 
     async fn deliver_to_endpoint(&self, claim: &Claim, delivery: Delivery) -> Finding {
@@ -92,7 +96,7 @@ impl CallbackHandler {
         };
         let secret = match self.open_secret(&endpoint).await {
             Ok(secret) => secret,
-            Err(error) => return self.trouble(claim, &error),
+            Err(error) => return self.trouble(claim, &error, error.is_unavailable()),
         };
         let callback = Callback {
             id: &delivery.id.to_string(),
@@ -164,14 +168,19 @@ impl CallbackHandler {
     }
 
     /// The endpoint was not called, and it is not to blame.
-    fn trouble(&self, claim: &Claim, error: &sealed_records::Error) -> Finding {
+    fn trouble(
+        &self,
+        claim: &Claim,
+        error: &(dyn std::error::Error + 'static),
+        is_unavailable: bool,
+    ) -> Finding {
         tracing::warn!(
-            error = error as &dyn std::error::Error,
+            error,
             work.id = %claim.id,
             "could not prepare a callback"
         );
         let reason = "an internal error kept it from being delivered".to_owned();
-        if error.is_unavailable() {
+        if is_unavailable {
             return Finding::Later {
                 after: TROUBLE_PAUSE,
                 failed: false,
@@ -181,6 +190,10 @@ impl CallbackHandler {
         }
         self.again(claim, None, None, reason)
     }
+}
+
+fn subject(claim: &Claim) -> CallbackDeliveryId {
+    CallbackDeliveryId::from_uuid(claim.subject)
 }
 
 fn given_up(status: Option<u16>, reason: impl Into<String>) -> Finding {
@@ -201,6 +214,7 @@ fn jitter(claim: &Claim) -> f64 {
 
 impl Handler for CallbackHandler {
     type Store = Database;
+    type Prepared = Stored;
     type Effect = Effect;
 
     fn kind(&self) -> WorkKind {
@@ -214,9 +228,18 @@ impl Handler for CallbackHandler {
             .collect())
     }
 
+    async fn prepare(&self, claims: &[Claim]) -> Vec<Stored> {
+        let mut loaded = self.load(claims).await.map_err(Arc::new);
+        let stored = claims.iter().map(|claim| match &mut loaded {
+            Ok(deliveries) => Ok(deliveries.remove(&subject(claim))),
+            Err(error) => Err(Arc::clone(error)),
+        });
+        stored.collect()
+    }
+
     /// Nothing is recorded beforehand: a callback may come twice, and its `webhook-id` tells the receiver so.
-    async fn act(&self, claim: &Claim, _: Begin<'_>) -> Effect {
-        self.deliver(claim).await
+    async fn act(&self, claim: &Claim, stored: Stored, _: Begin<'_>) -> Effect {
+        self.deliver(claim, stored).await
     }
 
     async fn abandoned(&self, claim: &Claim) -> Effect {

@@ -25,7 +25,7 @@ use vault::KeyRing;
 pub use addresses::{AddressPolicy, Forbidden};
 pub use config::{CallbacksConfig, Config, Schedule};
 pub use effect::{Effect, Finding};
-pub use handler::CallbackHandler;
+pub use handler::{CallbackHandler, Stored};
 pub use poster::Poster;
 pub use resolver::SystemDns;
 

@@ -10,7 +10,7 @@ use storage::{
     work::list_claimed,
 };
 
-use crate::effect::Effect;
+use crate::{effect::Effect, job::subject};
 
 /// Whether a send repeats one whose fate is unknown, and who wants that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Resend {
         connection: &mut Connection,
         claim: &Claim,
     ) -> storage::Result<Self> {
-        let row = messages::find_state(connection, MessageId::from_uuid(claim.subject)).await?;
+        let row = messages::find_state(connection, subject(claim)).await?;
         Ok(row.map_or(Self::No, |row| Self::of(&row)))
     }
 }
@@ -49,7 +49,7 @@ pub(crate) async fn still_ours(
     effects: &[(Claim, Effect)],
 ) -> storage::Result<HashSet<WorkId>> {
     let claims = effects.iter().map(|(claim, _)| claim);
-    let messages = claims.clone().map(|it| MessageId::from_uuid(it.subject));
+    let messages = claims.clone().map(subject);
     messages::lock_states(connection, &messages.collect::<Vec<_>>()).await?;
     let claims: Vec<(WorkId, i32)> = claims.map(|it| (it.id, it.attempt)).collect();
     list_claimed(connection, &claims).await
@@ -83,7 +83,7 @@ pub(crate) fn unless_settled(
     claim: &Claim,
 ) -> Outcome {
     let is_waiting = matches!(outcome, Outcome::Retry { .. } | Outcome::Hold { .. });
-    if is_waiting && settled.contains(&MessageId::from_uuid(claim.subject)) {
+    if is_waiting && settled.contains(&subject(claim)) {
         Outcome::Done
     } else {
         outcome

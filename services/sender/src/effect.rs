@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use convergence::{Entry, Learned, Verdict};
 use dispatch::{Claim, Outcome};
 use domain::{
-    Backoff, FailureCause, GivenUp, MessageId, MessageState, ReportedStatus, Scope, SenderNumberId,
+    Backoff, FailureCause, GivenUp, MessageState, ReportedStatus, Scope, SenderNumberId,
     StatusReport,
 };
 use serde_json::json;
 
-use crate::doubt::Resend;
+use crate::{doubt::Resend, job::subject};
 
 /// What acting on a send found out. Not to be shown: a wamid contains the patient's number.
 #[derive(Clone)]
@@ -119,7 +119,7 @@ impl Effect {
 
     /// What the message's record learns of it.
     pub(crate) fn learned(&self, claim: &Claim, resend: Resend) -> Learned {
-        let mut learned = Learned::about(MessageId::from_uuid(claim.subject));
+        let mut learned = Learned::about(subject(claim));
         let report = |status, cause| StatusReport {
             status,
             at: self.at,
@@ -215,7 +215,7 @@ impl Effect {
                 reason: UNCONFIRMED_REASON.to_owned(),
             },
             Finding::Parked => Outcome::Hold {
-                scope: Scope::message(MessageId::from_uuid(claim.subject)),
+                scope: Scope::message(subject(claim)),
                 pause: None,
                 reason: PARKED_REASON.to_owned(),
             },

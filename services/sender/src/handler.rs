@@ -23,6 +23,7 @@ use crate::{
     config::SenderConfig,
     doubt::{self, Resend},
     effect::{Effect, Finding, early_status},
+    job::{Stored, look_up},
     media::Media,
     metrics,
     verdict::{Pauses, again, lost, unrecordable},
@@ -93,6 +94,7 @@ type RefusedToken = (SenderNumberId, Option<DateTime<Utc>>);
 
 impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
     type Store = Database;
+    type Prepared = Stored;
     type Effect = Effect;
 
     fn kind(&self) -> WorkKind {
@@ -124,8 +126,12 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
             .collect())
     }
 
-    async fn act(&self, claim: &Claim, begin: Begin<'_>) -> Effect {
-        let (finding, resend) = match self.find(claim, begin).await {
+    async fn prepare(&self, claims: &[Claim]) -> Vec<Stored> {
+        look_up(&self.deps.database, claims, self.deps.clock.now()).await
+    }
+
+    async fn act(&self, claim: &Claim, stored: Stored, begin: Begin<'_>) -> Effect {
+        let (finding, resend) = match self.find(claim, stored, begin).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(

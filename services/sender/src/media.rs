@@ -6,6 +6,7 @@ use providers::{MediaKind, MediaUpload, Provider, SendError, Sender};
 use storage::{
     Database,
     attachments::{self as records, Attachment},
+    messages::SendableFile,
 };
 
 use crate::{
@@ -53,18 +54,15 @@ impl<P: Provider> Media<P> {
         &self,
         sender: &Sender,
         job: &Job,
-        attachment: &Attachment,
+        file: &SendableFile,
     ) -> Result<Result<UploadedFile, SendError>, Trouble> {
+        let attachment = &file.attachment;
         let (id, number) = (attachment.id, job.message.sender_number_id);
-        let mut connection = self.database.acquire().await?;
-        let known =
-            records::find_media_upload(&mut connection, id, number, self.clock.now()).await?;
-        drop(connection);
         let filename = job.account.records.open_filename(&attachment.filename)?;
         let kind = kind_of(attachment)?;
-        if let Some(media_id) = known {
+        if let Some(media_id) = &file.media_id {
             return Ok(Ok(UploadedFile {
-                media_id,
+                media_id: media_id.clone(),
                 filename,
                 kind,
             }));

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use dispatch::{Begin, Claim};
-use domain::{MessageId, MessageState, Scope, UnconfirmedPolicy};
+use domain::{MessageState, Scope, UnconfirmedPolicy};
 use providers::{OutboundMessage, Provider, SendError, Sender};
-use storage::{inbound::find_window, messages};
+use storage::messages;
 
 use crate::{
     compose::{Composition, compose},
     doubt::{self, Resend},
     effect::{Finding, Proof},
     handler::SendHandler,
-    job::{Job, Trouble},
+    job::{Job, Stored, Trouble, subject},
     metrics,
     verdict::{Tried, judge},
 };
@@ -23,11 +23,10 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
     pub(crate) async fn find(
         &self,
         claim: &Claim,
+        stored: Stored,
         begin: Begin<'_>,
     ) -> Result<(Finding, Resend), Trouble> {
-        let id = MessageId::from_uuid(claim.subject);
-        let job = Job::load(&self.deps.database, &self.accounts, id).await?;
-        let Some(job) = job else {
+        let Some(job) = Job::new(&self.accounts, stored).await? else {
             return Ok((Finding::Settled, Resend::No));
         };
         if let Some(finding) = self.settled(&job) {
@@ -81,8 +80,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
             phone_number_id: number.phone_number_id.clone(),
             token: token.secret.clone(),
         };
-        let window = self.is_window_open(job).await?;
-        let composition = match compose(job, window)? {
+        let composition = match compose(job, self.is_window_open(job))? {
             Ok(composition) => composition,
             Err(cause) => return Ok(Finding::Failed { cause }),
         };
@@ -128,14 +126,10 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
         })
     }
 
-    async fn is_window_open(&self, job: &Job) -> Result<bool, Trouble> {
-        let mut connection = self.deps.database.acquire().await?;
-        let (number, contact) = (job.message.sender_number_id, &job.message.recipient_hash);
+    fn is_window_open(&self, job: &Job) -> bool {
         // A window that closes while we send would fail the message after the fact.
         let margin = self.deps.clock.now() + Duration::from_mins(1);
-        Ok(find_window(&mut connection, number, contact, margin)
-            .await?
-            .is_some())
+        job.window_until.is_some_and(|until| until > margin)
     }
 
     async fn attach(
@@ -144,10 +138,10 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
         job: &Job,
         composition: Composition,
     ) -> Result<Result<providers::Content, SendError>, Trouble> {
-        let Some(attachment) = &job.attachment else {
+        let Some(file) = &job.file else {
             return Ok(Ok(composition.without_file()));
         };
-        let uploaded = self.media.upload(sender, job, attachment).await?;
+        let uploaded = self.media.upload(sender, job, file).await?;
         Ok(uploaded.map(|file| composition.with_file(&file)))
     }
 
@@ -173,10 +167,9 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
 
     /// Earlier tries that ended with this code. Where that cannot be found out, none: one try too many does no harm.
     async fn count_alike(&self, claim: &Claim, code: i64) -> u32 {
-        let id = MessageId::from_uuid(claim.subject);
         let count = async {
             let mut connection = self.deps.database.acquire().await?;
-            messages::count_attempts(&mut connection, id, code).await
+            messages::count_attempts(&mut connection, subject(claim), code).await
         };
         count.await.unwrap_or(0)
     }

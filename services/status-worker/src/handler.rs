@@ -50,6 +50,7 @@ pub enum Reading {
 
 impl Handler for EventHandler {
     type Store = Database;
+    type Prepared = ();
     type Effect = Reading;
 
     fn kind(&self) -> WorkKind {
@@ -67,7 +68,11 @@ impl Handler for EventHandler {
     }
 
     /// All of it is recording: events are read and applied in batches, in one transaction.
-    async fn act(&self, _: &Claim, _: Begin<'_>) -> Reading {
+    async fn prepare(&self, claims: &[Claim]) -> Vec<()> {
+        vec![(); claims.len()]
+    }
+
+    async fn act(&self, _: &Claim, (): (), _: Begin<'_>) -> Reading {
         match self.keys.platform().await {
             Ok(records) => Reading::With(records),
             Err(error) => Reading::Closed(error),

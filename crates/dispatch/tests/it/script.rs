@@ -188,6 +188,7 @@ impl Script {
 
 impl Handler for Script {
     type Store = Database;
+    type Prepared = ();
     type Effect = Effect;
 
     fn kind(&self) -> WorkKind {
@@ -202,7 +203,11 @@ impl Handler for Script {
             .collect())
     }
 
-    async fn act(&self, claim: &Claim, begin: Begin<'_>) -> Effect {
+    async fn prepare(&self, claims: &[Claim]) -> Vec<()> {
+        vec![(); claims.len()]
+    }
+
+    async fn act(&self, claim: &Claim, (): (), begin: Begin<'_>) -> Effect {
         let _acting = Acting::new(self);
         let plan = lock(&self.0.planner)(claim);
         let mut act = Act {

@@ -41,6 +41,22 @@ fn a_full_bucket_gives_its_burst_and_then_its_rate() {
 }
 
 #[test]
+fn a_bucket_is_at_rest_when_what_it_gave_is_used_and_earned_again() {
+    let used_within = Duration::from_mins(1);
+    let mut bucket = TokenBucket::full(rate(10.0, 5), START);
+    assert!(bucket.is_at_rest(START, used_within));
+    bucket.available(START, 0);
+    bucket.take(5);
+    // Nobody has said that they are used: they may still be after a minute.
+    assert!(!bucket.is_at_rest(after(60_499), used_within));
+    assert!(bucket.is_at_rest(just_after(60_500), used_within));
+    // They were, just now at the latest.
+    bucket.available(after(100), 0);
+    assert!(!bucket.is_at_rest(after(599), used_within));
+    assert!(bucket.is_at_rest(just_after(600), used_within));
+}
+
+#[test]
 fn an_empty_bucket_has_to_earn_its_burst() {
     let mut bucket = TokenBucket::empty(rate(10.0, 5), START);
     assert_eq!(bucket.available(START, 0), 0);

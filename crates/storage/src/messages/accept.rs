@@ -83,9 +83,9 @@ pub async fn accept(
     Ok(answers)
 }
 
-type Claimed = HashMap<(Uuid, String), (Vec<u8>, Uuid, DateTime<Utc>)>;
+type Claimed = HashMap<(Uuid, String), Holder>;
 
-/// Inserts the keys and reads back who holds them: this message or an earlier one.
+/// Inserts the keys and says who holds them: this message or an earlier one.
 async fn claim_keys(
     connection: &mut Connection,
     messages: &[NewMessage],
@@ -103,7 +103,8 @@ async fn claim_keys(
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    sqlx::query!(
+    let inserted = sqlx::query_as!(
+        Holder,
         r#"
         INSERT INTO idempotency_keys (tenant_id, key, fingerprint, message_id, created_at)
         SELECT item.tenant_id, item.key, item.fingerprint, item.message_id, $5
@@ -111,6 +112,7 @@ async fn claim_keys(
         -- In one order everywhere, so that two batches cannot wait for each other.
         ORDER BY item.tenant_id, item.key, item.place
         ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING
+        RETURNING tenant_id, key, fingerprint, message_id, created_at
         "#,
         &tenants,
         &keys,
@@ -118,28 +120,50 @@ async fn claim_keys(
         &ids,
         now
     )
-    .execute(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
-    let rows = sqlx::query!(
+    let mut claimed: Claimed = inserted.into_iter().map(Holder::by_key).collect();
+    if claimed.len() < keys.len() {
+        claimed.extend(find_holders(connection, &tenants, &keys).await?);
+    }
+    Ok(claimed)
+}
+
+async fn find_holders(
+    connection: &mut Connection,
+    tenants: &[Uuid],
+    keys: &[String],
+) -> Result<Claimed> {
+    let rows = sqlx::query_as!(
+        Holder,
         r#"
         SELECT k.tenant_id, k.key, k.fingerprint, k.message_id, k.created_at
         FROM UNNEST($1::uuid[], $2::text[]) AS item (tenant_id, key)
-        JOIN idempotency_keys AS k ON k.tenant_id = item.tenant_id AND k.key = item.key
+        -- One probe for each: without the OFFSET all keys of all these tenants are looked through.
+        CROSS JOIN LATERAL (
+            SELECT * FROM idempotency_keys AS k WHERE k.tenant_id = item.tenant_id AND k.key = item.key OFFSET 0) AS k
         "#,
-        &tenants,
-        &keys
+        tenants,
+        keys
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            (
-                (row.tenant_id, row.key),
-                (row.fingerprint, row.message_id, row.created_at),
-            )
-        })
-        .collect())
+    Ok(rows.into_iter().map(Holder::by_key).collect())
+}
+
+/// A key and the message that has it.
+struct Holder {
+    tenant_id: Uuid,
+    key: String,
+    fingerprint: Vec<u8>,
+    message_id: Uuid,
+    created_at: DateTime<Utc>,
+}
+
+impl Holder {
+    fn by_key(self) -> ((Uuid, String), Self) {
+        ((self.tenant_id, self.key.clone()), self)
+    }
 }
 
 fn answer(new: &NewMessage, claimed: &Claimed) -> Acceptance {
@@ -147,13 +171,11 @@ fn answer(new: &NewMessage, claimed: &Claimed) -> Acceptance {
         return Acceptance::Accepted;
     };
     match claimed.get(&(new.message.tenant_id.as_uuid(), key.key.clone())) {
-        Some((_, holder, _)) if *holder == new.message.id.as_uuid() => Acceptance::Accepted,
-        Some((fingerprint, holder, created_at)) if *fingerprint == key.fingerprint => {
-            Acceptance::Replayed {
-                message_id: MessageId::from_uuid(*holder),
-                created_at: *created_at,
-            }
-        }
+        Some(holder) if holder.message_id == new.message.id.as_uuid() => Acceptance::Accepted,
+        Some(holder) if holder.fingerprint == key.fingerprint => Acceptance::Replayed {
+            message_id: MessageId::from_uuid(holder.message_id),
+            created_at: holder.created_at,
+        },
         _ => Acceptance::KeyReused,
     }
 }

@@ -3,11 +3,13 @@
 mod accept;
 mod doubt;
 mod history;
+mod sendable;
 mod state;
 mod timeline;
 
 use chrono::{DateTime, Utc};
 use domain::{AttachmentId, Lane, MessageId, SenderNumberId, TenantId};
+use uuid::Uuid;
 
 use crate::{Connection, Error, Result};
 
@@ -16,6 +18,7 @@ pub use doubt::{Doubts, InDoubt, count_doubts, list_in_doubt};
 pub use history::{
     Doubt, HistoryFilter, HistoryRow, Stats, count_history, find_stats, list_history,
 };
+pub use sendable::{Sendable, SendableFile, list_sendable};
 pub use state::{
     MessageRow, find_state, list_expired, list_ids_by_wamid, lock_states, update_states,
 };
@@ -38,18 +41,24 @@ pub struct Message {
     pub created_at: DateTime<Utc>,
 }
 
-pub async fn find_message(connection: &mut Connection, id: MessageId) -> Result<Option<Message>> {
-    let row = sqlx::query!(
-        r#"
-        SELECT id, tenant_id, sender_number_id, lane, recipient, recipient_hash, content, attachment_id, expires_at, created_at
-        FROM messages WHERE id = $1
-        "#,
-        id.as_uuid()
-    )
-    .fetch_optional(connection)
-    .await?;
-    row.map(|row| {
-        Ok(Message {
+struct Row {
+    id: Uuid,
+    tenant_id: Uuid,
+    sender_number_id: Uuid,
+    lane: i16,
+    recipient: Vec<u8>,
+    recipient_hash: Vec<u8>,
+    content: Vec<u8>,
+    attachment_id: Option<Uuid>,
+    expires_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Message {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
             id: MessageId::from_uuid(row.id),
             tenant_id: TenantId::from_uuid(row.tenant_id),
             sender_number_id: SenderNumberId::from_uuid(row.sender_number_id),
@@ -63,6 +72,19 @@ pub async fn find_message(connection: &mut Connection, id: MessageId) -> Result<
             expires_at: row.expires_at,
             created_at: row.created_at,
         })
-    })
-    .transpose()
+    }
+}
+
+pub async fn find_message(connection: &mut Connection, id: MessageId) -> Result<Option<Message>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT id, tenant_id, sender_number_id, lane, recipient, recipient_hash, content, attachment_id, expires_at, created_at
+        FROM messages WHERE id = $1
+        "#,
+        id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(Message::try_from).transpose()
 }

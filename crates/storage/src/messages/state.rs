@@ -23,22 +23,22 @@ impl MessageRow {
     }
 }
 
-struct Row {
-    message_id: Uuid,
-    tenant_id: Uuid,
-    base: String,
-    given_up_at: Option<DateTime<Utc>>,
-    given_up: Option<serde_json::Value>,
-    wamid: Option<String>,
-    attempts: i32,
-    resends: i32,
-    sent_at: Option<DateTime<Utc>>,
-    delivered_at: Option<DateTime<Utc>>,
-    read_at: Option<DateTime<Utc>>,
-    failed_at: Option<DateTime<Utc>>,
-    failure: Option<serde_json::Value>,
-    unconfirmed_at: Option<DateTime<Utc>>,
-    updated_at: DateTime<Utc>,
+pub(super) struct Row {
+    pub(super) message_id: Uuid,
+    pub(super) tenant_id: Uuid,
+    pub(super) base: String,
+    pub(super) given_up_at: Option<DateTime<Utc>>,
+    pub(super) given_up: Option<serde_json::Value>,
+    pub(super) wamid: Option<String>,
+    pub(super) attempts: i32,
+    pub(super) resends: i32,
+    pub(super) sent_at: Option<DateTime<Utc>>,
+    pub(super) delivered_at: Option<DateTime<Utc>>,
+    pub(super) read_at: Option<DateTime<Utc>>,
+    pub(super) failed_at: Option<DateTime<Utc>>,
+    pub(super) failure: Option<serde_json::Value>,
+    pub(super) unconfirmed_at: Option<DateTime<Utc>>,
+    pub(super) updated_at: DateTime<Utc>,
 }
 
 impl TryFrom<Row> for MessageRow {

@@ -112,7 +112,7 @@ pub async fn reclaim_released(
         UPDATE work SET state = 'waiting', lease_until = NULL
         WHERE id IN (
             SELECT id FROM work
-            WHERE kind = $1 AND partition = ANY ($2) AND state IN ('released', 'claimed') AND state = 'released' AND lease_until <= $3
+            WHERE kind = $1 AND partition = ANY ($2) AND phase = 'out' AND state = 'released' AND lease_until <= $3
             LIMIT $4
             FOR UPDATE SKIP LOCKED)
         "#,
@@ -145,7 +145,7 @@ pub async fn claim_abandoned(
         UPDATE work SET attempt = attempt + 1, lease_until = $4
         WHERE id IN (
             SELECT id FROM work
-            WHERE kind = $1 AND partition = ANY ($2) AND state IN ('released', 'claimed') AND state = 'claimed' AND lease_until <= $3
+            WHERE kind = $1 AND partition = ANY ($2) AND phase = 'out' AND state = 'claimed' AND lease_until <= $3
             LIMIT $5
             -- A consumer that is just recording its outcome goes first.
             FOR UPDATE SKIP LOCKED)

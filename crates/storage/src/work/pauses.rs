@@ -188,7 +188,7 @@ pub async fn probe_held(connection: &mut Connection, now: DateTime<Utc>) -> Resu
             FROM due WHERE p.scope = due.scope
         ), probe AS (
             SELECT DISTINCT ON (w.hold_scope) w.id FROM work AS w JOIN due ON w.hold_scope = due.scope
-            WHERE w.state = 'held' ORDER BY w.hold_scope, w.created_at, w.id
+            WHERE w.hold_scope IS NOT NULL ORDER BY w.hold_scope, w.created_at, w.id
         )
         UPDATE work SET state = 'waiting', hold_scope = NULL, reason = NULL, due_at = $1::timestamptz
         FROM probe WHERE work.id = probe.id AND work.state = 'held'

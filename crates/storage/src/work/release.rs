@@ -72,12 +72,12 @@ pub async fn list_waiting_flows(
             -- A loose index scan: from each (flow, lane) straight to the next.
             WITH RECURSIVE step AS (
                 (SELECT w.flow, w.lane, w.due_at FROM work AS w
-                 WHERE w.kind = $1 AND w.partition = owned.partition AND w.state = 'waiting'
+                 WHERE w.kind = $1 AND w.partition = owned.partition AND w.phase = 'waiting'
                  ORDER BY w.flow, w.lane, w.due_at LIMIT 1)
                 UNION ALL
                 SELECT next.flow, next.lane, next.due_at FROM step CROSS JOIN LATERAL (
                     SELECT w.flow, w.lane, w.due_at FROM work AS w
-                    WHERE w.kind = $1 AND w.partition = owned.partition AND w.state = 'waiting'
+                    WHERE w.kind = $1 AND w.partition = owned.partition AND w.phase = 'waiting'
                       AND (w.flow, w.lane) > (step.flow, step.lane)
                     ORDER BY w.flow, w.lane, w.due_at LIMIT 1) AS next
             )
@@ -114,7 +114,7 @@ pub async fn list_in_flight(
         SELECT flow, count(*) AS "out!", count(*) FILTER (WHERE unused) AS "unused!",
                coalesce(array_agg(pair) FILTER (WHERE unused AND pair IS NOT NULL), '{}') AS "unused_pairs!"
         FROM (SELECT *, state = 'released' OR NOT begun AS unused FROM work) AS work
-        WHERE kind = $1 AND partition = ANY ($2) AND state IN ('released', 'claimed')
+        WHERE kind = $1 AND partition = ANY ($2) AND phase = 'out'
         GROUP BY flow
         "#,
         kind.as_str(),
@@ -151,7 +151,7 @@ pub async fn pick_due(
             CROSS JOIN LATERAL (
                 SELECT w.id, w.lane, w.due_at, w.attempt, w.pair, w.traceparent FROM work AS w
                 WHERE w.kind = $1 AND w.partition = wanted.partition AND w.flow = wanted.flow AND w.lane = lanes.lane
-                  AND w.state = 'waiting' AND w.due_at <= $5
+                  AND w.phase = 'waiting' AND w.due_at <= $5
                 ORDER BY w.due_at, w.id LIMIT wanted.permits
             ) AS due
             ORDER BY due.lane, due.due_at, due.id LIMIT wanted.permits

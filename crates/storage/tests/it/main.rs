@@ -16,6 +16,7 @@ mod isolation;
 mod names;
 mod partitions;
 mod records;
+mod sendable;
 mod states;
 mod support;
 mod work;

@@ -1,12 +1,9 @@
 //! Round trips of what is looked up by name or id.
 
-use domain::{
-    ApiKeyId, AttachmentId, CallbackDeliveryId, SenderNumberId, TemplateId, TenantId, VendorId,
-};
+use domain::{ApiKeyId, CallbackDeliveryId, SenderNumberId, TemplateId, TenantId, VendorId};
 use storage::{
     api_keys::{NewApiKey, find_api_key, insert_api_key, revoke_api_key},
-    attachments::{MediaUpload, find_media_upload, insert_attachments, upsert_media_upload},
-    callbacks::{Attempt, find_delivery, list_endpoints, record_attempts},
+    callbacks::{Attempt, list_deliveries, list_endpoints, record_attempts},
     credentials::{find_credential, is_current, upsert_credential},
     sender_numbers::{
         find_sender_number_of, insert_sender_number, list_by_phone_number_ids, list_sender_numbers,
@@ -17,7 +14,7 @@ use storage::{
 
 use crate::{
     isolation::credential,
-    support::{attachment, delivery, endpoint, now, seconds, sender_number, stage, tenant},
+    support::{delivery, endpoint, now, seconds, sender_number, stage, tenant},
 };
 
 #[tokio::test]
@@ -197,44 +194,6 @@ async fn a_template_is_replaced_by_name_and_language() {
 }
 
 #[tokio::test]
-async fn an_upload_is_reused_while_it_lives() {
-    let stage = stage().await;
-    let lab = stage.lab().await;
-    let file = attachment(lab);
-    let mut tx = stage.owner.begin().await.unwrap();
-    insert_attachments(&mut tx, std::slice::from_ref(&file))
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
-    let mut tx = stage.work().await;
-    let start = now();
-    for (media, end) in [("first", 60), ("second", 120)] {
-        let upload = MediaUpload {
-            attachment_id: file.id,
-            sender_number_id: lab.number,
-            tenant_id: lab.tenant,
-            media_id: media.to_owned(),
-            expires_at: start + seconds(end),
-        };
-        upsert_media_upload(&mut tx, &upload).await.unwrap();
-        for (after, found) in [(end - 1, Some(media.to_owned())), (end, None)] {
-            let at = start + seconds(after);
-            let upload = find_media_upload(&mut tx, file.id, lab.number, at)
-                .await
-                .unwrap();
-            assert_eq!(upload, found);
-        }
-    }
-    let unknown = AttachmentId::new_at(now());
-    assert_eq!(
-        find_media_upload(&mut tx, unknown, lab.number, start)
-            .await
-            .unwrap(),
-        None
-    );
-}
-
-#[tokio::test]
 async fn a_new_endpoint_takes_the_place_of_the_old_one() {
     let stage = stage().await;
     let (lab, other) = (stage.lab().await, stage.lab().await);
@@ -273,7 +232,8 @@ async fn a_delivery_keeps_its_first_success_and_loses_a_disabled_endpoint() {
     tx.commit().await.unwrap();
 
     let mut tx = stage.work().await;
-    let found = find_delivery(&mut tx, delivery.id).await.unwrap().unwrap();
+    let found = list_deliveries(&mut tx, &[delivery.id]).await;
+    let found = found.unwrap().remove(0);
     assert_eq!((found.payload.as_str(), found.delivered_at), ("{}", None));
     assert_eq!(found.endpoint.unwrap().url, "https://one.test/");
     let delivered = now();
@@ -302,9 +262,15 @@ async fn a_delivery_keeps_its_first_success_and_loses_a_disabled_endpoint() {
 
     let mut tx = stage.owner.begin().await.unwrap();
     endpoint(&mut tx, lab, "https://two.test/").await;
-    let found = find_delivery(&mut tx, delivery.id).await.unwrap().unwrap();
+    let found = list_deliveries(&mut tx, &[delivery.id]).await;
+    let found = found.unwrap().remove(0);
     assert_eq!(found.delivered_at, Some(delivered));
     assert!(found.endpoint.is_none());
     let unknown = CallbackDeliveryId::new_at(now());
-    assert!(find_delivery(&mut tx, unknown).await.unwrap().is_none());
+    assert!(
+        list_deliveries(&mut tx, &[unknown])
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }

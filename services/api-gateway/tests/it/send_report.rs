@@ -1,11 +1,11 @@
 use chrono::{DateTime, Duration, Utc};
-use domain::{AttachmentId, MessageId};
+use domain::{AttachmentId, Clock as _, MessageId, SystemClock};
 use reqwest::{
     StatusCode,
     multipart::{Form, Part},
 };
 use serde_json::{Value, json};
-use storage::messages::find_message;
+use storage::messages::{find_message, list_sendable};
 use uuid::Uuid;
 
 use crate::support::{
@@ -113,11 +113,10 @@ async fn a_form_says_the_same_as_json() {
     assert_eq!(row["media_type"], "image/png");
     assert_eq!(app.file(&lab, attachment).await, PNG);
     let mut connection = app.worker.acquire().await.unwrap();
-    let stored = storage::attachments::find_attachment(&mut connection, attachment).await;
-    let filename = app
-        .records(&lab)
-        .await
-        .open_filename(&stored.unwrap().unwrap().filename);
+    let sendable = list_sendable(&mut connection, &[id], SystemClock.now()).await;
+    let stored = sendable.unwrap().remove(0).file.unwrap().attachment;
+    assert_eq!(stored.id, attachment);
+    let filename = app.records(&lab).await.open_filename(&stored.filename);
     assert_eq!(filename.unwrap(), "blood.png");
 }
 

@@ -14,7 +14,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{LIMIT, Lab, PAYLOAD, Stage, TRACEPARENT, signature, stage, webhook_id};
+use crate::support::{
+    LIMIT, Lab, PAYLOAD, Stage, TRACEPARENT, deliver, signature, stage, webhook_id,
+};
 
 /// A LIMS, a lab that wants to hear there, and a callback for it.
 async fn scene() -> (Stage, Receiver, Lab, Claim) {
@@ -55,7 +57,7 @@ fn only(requests: &[Received]) -> &Received {
 async fn a_callback_is_posted_as_stored_and_signed() {
     let (stage, lims, lab, claim) = scene().await;
 
-    let effect = stage.handler(&[]).deliver(&claim).await;
+    let effect = deliver(&stage.handler(&[]), &claim).await;
 
     assert_eq!(effect.finding, Finding::Delivered { status: 200 });
     let requests = lims.requests();
@@ -80,9 +82,9 @@ async fn a_later_attempt_has_the_same_id_and_its_own_timestamp() {
     let handler = stage.handler(&[]);
     lims.answer_next(Answer::status(500));
 
-    handler.deliver(&claim).await;
+    deliver(&handler, &claim).await;
     stage.clock.advance(Duration::from_mins(5));
-    handler.deliver(&claim).await;
+    deliver(&handler, &claim).await;
 
     let requests = lims.requests();
     let header = |name| -> Vec<&str> { requests.iter().map(|it| it.header(name)).collect() };
@@ -108,7 +110,7 @@ async fn any_2xx_is_delivered() {
     let handler = stage.handler(&[]);
     for status in [200, 201, 202, 204, 299] {
         lims.answer_next(Answer::status(status));
-        let effect = handler.deliver(&claim).await;
+        let effect = deliver(&handler, &claim).await;
         assert_eq!(effect.finding, Finding::Delivered { status });
     }
 }
@@ -119,7 +121,7 @@ async fn any_other_answer_is_tried_again_by_the_schedule() {
     let handler = stage.handler(&[]);
     for status in [304, 400, 401, 404, 500, 502, 503] {
         lims.answer_next(Answer::status(status));
-        let effect = handler.deliver(&claim).await;
+        let effect = deliver(&handler, &claim).await;
         let (after, answered, reason) = later(&effect.finding);
         assert_near(after, 5.0);
         assert_eq!(answered, Some(status));
@@ -128,7 +130,7 @@ async fn any_other_answer_is_tried_again_by_the_schedule() {
     lims.answer_all(Answer::status(500));
     for (failures, seconds) in [(1, 300.0), (2, 1_800.0), (8, 86_400.0)] {
         claim.failures = failures;
-        assert_near(later(&handler.deliver(&claim).await.finding).0, seconds);
+        assert_near(later(&deliver(&handler, &claim).await.finding).0, seconds);
     }
 }
 
@@ -137,14 +139,14 @@ async fn retries_of_different_callbacks_are_spread() {
     let (stage, lims, lab, claim) = scene().await;
     let handler = stage.handler(&[]);
     lims.answer_all(Answer::status(500));
-    let mut waits = vec![later(&handler.deliver(&claim).await.finding).0];
+    let mut waits = vec![later(&deliver(&handler, &claim).await.finding).0];
     for _ in 0..4 {
         let other = stage.callback(&lab, PAYLOAD).await;
-        waits.push(later(&handler.deliver(&other).await.finding).0);
+        waits.push(later(&deliver(&handler, &other).await.finding).0);
     }
     let first = waits[0];
     assert!(waits.iter().any(|wait| *wait != first), "{waits:?}");
-    let again = later(&handler.deliver(&claim).await.finding).0;
+    let again = later(&deliver(&handler, &claim).await.finding).0;
     assert_eq!(again, first, "the same claim waits as long");
 }
 
@@ -153,7 +155,7 @@ async fn the_last_failure_gives_up() {
     let (stage, lims, _, mut claim) = scene().await;
     lims.answer_all(Answer::status(500));
     claim.failures = 9;
-    let effect = stage.handler(&[]).deliver(&claim).await;
+    let effect = deliver(&stage.handler(&[]), &claim).await;
     let reason = "given up after 10 attempts: the endpoint answered 500".to_owned();
     let status = Some(500);
     assert_eq!(effect.finding, Finding::GivenUp { status, reason });
@@ -163,7 +165,7 @@ async fn the_last_failure_gives_up() {
 async fn gone_gives_up_at_once() {
     let (stage, lims, _, claim) = scene().await;
     lims.answer_next(Answer::status(410));
-    let effect = stage.handler(&[]).deliver(&claim).await;
+    let effect = deliver(&stage.handler(&[]), &claim).await;
     let reason = "the endpoint answered 410".to_owned();
     let status = Some(410);
     assert_eq!(effect.finding, Finding::GivenUp { status, reason });
@@ -174,7 +176,7 @@ async fn a_redirect_is_a_failure_and_not_followed() {
     let (stage, lims, _, claim) = scene().await;
     for status in [301, 302, 307, 308] {
         lims.answer_next(Answer::status(status).header("location", "/elsewhere"));
-        let effect = stage.handler(&[]).deliver(&claim).await;
+        let effect = deliver(&stage.handler(&[]), &claim).await;
         assert_eq!(later(&effect.finding).1, Some(status));
     }
     let paths: Vec<String> = lims.requests().into_iter().map(|it| it.path).collect();
@@ -197,7 +199,7 @@ async fn an_endpoint_that_asks_for_time_gets_it_within_bounds() {
         (500, "100", 5.0),
     ] {
         lims.answer_next(Answer::status(status).header("retry-after", wish));
-        let effect = handler.deliver(&claim).await;
+        let effect = deliver(&handler, &claim).await;
         assert_near(later(&effect.finding).0, seconds);
     }
 }
@@ -208,7 +210,7 @@ async fn an_endpoint_may_name_the_hour_of_its_return() {
     let at = stage.now() + Duration::from_mins(10);
     let date: &'static str = at.format("%a, %d %b %Y %H:%M:%S GMT").to_string().leak();
     lims.answer_next(Answer::status(503).header("retry-after", date));
-    let effect = stage.handler(&[]).deliver(&claim).await;
+    let effect = deliver(&stage.handler(&[]), &claim).await;
     assert_near(later(&effect.finding).0, 600.0);
 }
 
@@ -216,7 +218,7 @@ async fn an_endpoint_may_name_the_hour_of_its_return() {
 async fn an_endpoint_that_never_answers_is_tried_again() {
     let (stage, lims, _, claim) = scene().await;
     lims.answer_next(Answer::Never);
-    let effect = stage.handler(&[("TIMEOUT", "200ms")]).deliver(&claim).await;
+    let effect = deliver(&stage.handler(&[("TIMEOUT", "200ms")]), &claim).await;
     let (after, status, reason) = later(&effect.finding);
     assert_near(after, 5.0);
     assert_eq!(status, None);
@@ -249,7 +251,7 @@ async fn a_body_that_never_ends_does_not_make_a_delivery_fail_or_wait() {
     let lab = stage.lab(&url).await;
     let claim = stage.callback(&lab, PAYLOAD).await;
     let handler = stage.handler(&[("TIMEOUT", "60s")]);
-    let effect = timeout(LIMIT, handler.deliver(&claim)).await.unwrap();
+    let effect = timeout(LIMIT, deliver(&handler, &claim)).await.unwrap();
     assert_eq!(effect.finding, Finding::Delivered { status: 200 });
 }
 
@@ -265,16 +267,16 @@ async fn what_was_delivered_or_is_gone_is_not_posted() {
     let removed = stage.callback(&lab, PAYLOAD).await;
     let disable = "UPDATE callback_endpoints SET disabled_at = now()";
     stage.test.execute(disable).await;
-    let finding = handler.deliver(&removed).await.finding;
+    let finding = deliver(&handler, &removed).await.finding;
     assert_eq!(finding, given_up("the endpoint was removed"));
 
-    let deliver = "UPDATE callback_deliveries SET delivered_at = now()";
-    stage.test.execute(deliver).await;
-    let finding = handler.deliver(&claim).await.finding;
+    let mark = "UPDATE callback_deliveries SET delivered_at = now()";
+    stage.test.execute(mark).await;
+    let finding = deliver(&handler, &claim).await.finding;
     assert_eq!(finding, Finding::AlreadyDelivered);
 
     stage.test.execute("DELETE FROM callback_deliveries").await;
-    let finding = handler.deliver(&claim).await.finding;
+    let finding = deliver(&handler, &claim).await.finding;
     assert_eq!(finding, given_up("the callback is no longer stored"));
 
     assert_eq!(lims.requests().len(), 0);
@@ -287,7 +289,7 @@ async fn a_database_that_is_away_costs_no_attempt() {
     let away = Database::connect(nowhere, 1, Duration::from_millis(100)).unwrap();
     let config = crate::support::config(&[]);
     let dns = std::sync::Arc::new(callback_worker::SystemDns);
-    let effect = stage.handler_with(&config, dns, away).deliver(&claim).await;
+    let effect = deliver(&stage.handler_with(&config, dns, away), &claim).await;
     let Finding::Later { failed, status, .. } = effect.finding else {
         panic!("expected another attempt, got {:?}", effect.finding);
     };
@@ -301,9 +303,9 @@ async fn a_secret_that_cannot_be_opened_is_tried_again_and_not_for_ever() {
     let handler = stage.handler(&[]);
     let spoil = "UPDATE callback_endpoints SET secret = '\\x00'";
     stage.test.execute(spoil).await;
-    assert_near(later(&handler.deliver(&claim).await.finding).0, 5.0);
+    assert_near(later(&deliver(&handler, &claim).await.finding).0, 5.0);
     claim.failures = 9;
-    let finding = handler.deliver(&claim).await.finding;
+    let finding = deliver(&handler, &claim).await.finding;
     assert!(matches!(finding, Finding::GivenUp { .. }), "{finding:?}");
     assert_eq!(lims.requests().len(), 0);
 }

@@ -8,7 +8,7 @@ use testkit::{Receiver, eventually, receiver::Answer};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{LIMIT, Stage, stage, webhook_id};
+use crate::support::{LIMIT, Stage, deliver, stage, webhook_id};
 
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -169,7 +169,7 @@ async fn a_callback_whose_worker_was_lost_comes_again_under_the_same_id() {
     let lease = stage.now() + LEASE;
     let take = format!("UPDATE work SET state = 'claimed', attempt = 1, lease_until = '{lease}'");
     stage.test.execute(&take).await;
-    stage.handler(&[]).deliver(&claim).await;
+    deliver(&stage.handler(&[]), &claim).await;
     assert_eq!(lims.requests().len(), 1);
 
     stage.clock.advance(LEASE);

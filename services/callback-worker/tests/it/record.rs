@@ -6,7 +6,7 @@ use serde_json::json;
 use storage::messages::list_timeline;
 use testkit::{Receiver, receiver::Answer};
 
-use crate::support::{LIMIT, PAYLOAD, Stage, stage, webhook_id};
+use crate::support::{LIMIT, PAYLOAD, Stage, deliver, stage, webhook_id};
 
 async fn record(
     stage: &Stage,
@@ -27,7 +27,7 @@ async fn attempts_are_recorded_and_the_message_remembers_them() {
     let mut claim = stage.callback(&lab, PAYLOAD).await;
     lims.answer_next(Answer::status(500));
 
-    let effect = handler.deliver(&claim).await;
+    let effect = deliver(&handler, &claim).await;
     let outcomes = record(&stage, &handler, &[(claim.clone(), effect)]).await;
     assert!(
         matches!(&outcomes[..], [Outcome::Retry { failed: true, .. }]),
@@ -41,7 +41,7 @@ async fn attempts_are_recorded_and_the_message_remembers_them() {
 
     stage.clock.advance(Duration::from_secs(5));
     claim.attempt = 2;
-    let effect = handler.deliver(&claim).await;
+    let effect = deliver(&handler, &claim).await;
     let outcomes = record(&stage, &handler, &[(claim.clone(), effect)]).await;
     assert_eq!(outcomes, [Outcome::Done]);
     assert_eq!(
@@ -81,7 +81,7 @@ async fn outcomes_come_in_the_order_of_their_claims() {
     for status in [200, 500, 410] {
         lims.answer_next(Answer::status(status));
         let claim = stage.callback(&lab, PAYLOAD).await;
-        let effect = handler.deliver(&claim).await;
+        let effect = deliver(&handler, &claim).await;
         effects.push((claim, effect));
     }
     let lost = stage.callback(&lab, PAYLOAD).await;
@@ -118,7 +118,7 @@ async fn a_callback_about_no_message_leaves_no_timeline() {
     let forget = "UPDATE callback_deliveries SET message_id = NULL";
     stage.test.execute(forget).await;
 
-    let effect = handler.deliver(&claim).await;
+    let effect = deliver(&handler, &claim).await;
     let outcomes = record(&stage, &handler, &[(claim, effect)]).await;
 
     assert_eq!(outcomes, [Outcome::Done]);

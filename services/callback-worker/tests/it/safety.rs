@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, net::TcpListener, sync::Arc};
 use callback_worker::{Finding, SystemDns};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::support::{PAYLOAD, Stage, config, stage};
+use crate::support::{PAYLOAD, Stage, config, deliver, stage};
 
 /// A port of this machine that notices who knocks.
 struct Door(TcpListener);
@@ -49,7 +49,7 @@ async fn call(stage: &Stage, url: &str, dns: impl Resolve + 'static, loopback: &
     let claim = stage.callback(&lab, PAYLOAD).await;
     let config = config(&[("ALLOW_LOOPBACK", loopback), ("TIMEOUT", "300ms")]);
     let handler = stage.handler_with(&config, Arc::new(dns), stage.worker.clone());
-    handler.deliver(&claim).await.finding
+    deliver(&handler, &claim).await.finding
 }
 
 fn reason(finding: &Finding) -> &str {

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use callback_worker::{AddressPolicy, CallbackHandler, CallbacksConfig, Poster, SystemDns};
+use callback_worker::{AddressPolicy, CallbackHandler, CallbacksConfig, Effect, Poster, SystemDns};
 use chrono::{DateTime, Utc};
-use dispatch::{Claim, Deps};
+use dispatch::{Claim, Deps, Handler as _};
 use domain::{
     CallbackDeliveryId, CallbackEndpointId, Clock, FlowId, Lane, MessageId, MockClock, SystemClock,
     TenantId, UnconfirmedPolicy, VendorId, WorkId, WorkKind,
@@ -47,6 +47,12 @@ pub(crate) struct Lab {
     pub(crate) message: MessageId,
     pub(crate) secret: SecretString,
     endpoint: CallbackEndpointId,
+}
+
+/// Looks the callback up and calls its endpoint, once.
+pub(crate) async fn deliver(handler: &CallbackHandler, claim: &Claim) -> Effect {
+    let stored = handler.prepare(std::slice::from_ref(claim)).await.remove(0);
+    handler.deliver(claim, stored).await
 }
 
 pub(crate) async fn stage() -> Stage {

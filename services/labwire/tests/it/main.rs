@@ -7,6 +7,7 @@
     reason = "in a test, these are assertions"
 )]
 
+mod budget;
 mod command_line;
 mod crash;
 mod delivery;

@@ -55,25 +55,32 @@ impl Platform {
 
     /// The same with settings of the test's own.
     pub(crate) async fn in_one_process_told(more: &[(&'static str, &str)]) -> Self {
-        Self::start(Broker::in_process(), Services::All, None, more).await
+        let database = testkit::database().await;
+        Self::start(database, Broker::in_process(), Services::All, None, more).await
+    }
+
+    /// The same on a database of the test's own.
+    pub(crate) async fn in_one_process_on(database: TestDatabase) -> Self {
+        Self::start(database, Broker::in_process(), Services::All, None, &[]).await
     }
 
     pub(crate) async fn over_rabbitmq(vhost: &Vhost) -> Self {
-        Self::start(rabbitmq(vhost).await, Services::All, Some(vhost), &[]).await
+        let (database, broker) = (testkit::database().await, rabbitmq(vhost).await);
+        Self::start(database, broker, Services::All, Some(vhost), &[]).await
     }
 
     pub(crate) async fn without_sender(vhost: &Vhost) -> Self {
-        let broker = rabbitmq(vhost).await;
-        Self::start(broker, Services::AllButSender, Some(vhost), &[]).await
+        let (database, broker) = (testkit::database().await, rabbitmq(vhost).await);
+        Self::start(database, broker, Services::AllButSender, Some(vhost), &[]).await
     }
 
     async fn start(
+        database: TestDatabase,
         broker: Broker,
         services: Services,
         vhost: Option<&Vhost>,
         more: &[(&'static str, &str)],
     ) -> Self {
-        let database = testkit::database().await;
         let files = tempfile::tempdir().unwrap();
         let simulator = simulator().await;
         let mut settings = settings(&simulator, &files, vhost);

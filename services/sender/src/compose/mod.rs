@@ -35,7 +35,7 @@ pub(crate) fn compose(
     if window_open {
         return Ok(Ok(Composition::FreeForm { text: report.text }));
     }
-    let header = job.attachment.as_ref().map(kind_of).transpose()?;
+    let header = (job.file.as_ref().map(|file| kind_of(&file.attachment))).transpose()?;
     Ok(from_template(
         &job.account.templates,
         &report,

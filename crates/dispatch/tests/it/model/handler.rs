@@ -118,6 +118,7 @@ impl Model {
 
 impl Handler for Model {
     type Store = Memory;
+    type Prepared = ();
     type Effect = Effect;
 
     fn kind(&self) -> WorkKind {
@@ -131,7 +132,11 @@ impl Handler for Model {
         Ok(limits.collect())
     }
 
-    async fn act(&self, claim: &Claim, begin: Begin<'_>) -> Effect {
+    async fn prepare(&self, claims: &[Claim]) -> Vec<()> {
+        vec![(); claims.len()]
+    }
+
+    async fn act(&self, claim: &Claim, (): (), begin: Begin<'_>) -> Effect {
         let mut rng = Self::draw(self.seed, claim.id, claim.attempt);
         let course = match rng.u8(0..100) {
             0..4 => Course::Refuses,

@@ -191,8 +191,15 @@ async fn copy(stage: &Stage, table: &TenantTable, lab: Lab) -> String {
         table.of(lab)
     );
     let row = &stage.test.rows(&query).await[0];
+    let columns = format!(
+        "select string_agg(column_name, ', ') as list from information_schema.columns
+         where table_name = '{}' and is_generated = 'NEVER'",
+        table.name
+    );
+    let columns = &stage.test.rows(&columns).await[0]["list"];
+    let columns = columns.as_str().unwrap();
     format!(
-        "insert into {0} select * from json_populate_record(null::{0}, $row${row}$row$)",
+        "insert into {0} ({columns}) select {columns} from json_populate_record(null::{0}, $row${row}$row$)",
         table.name
     )
 }

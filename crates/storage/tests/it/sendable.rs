@@ -1,0 +1,79 @@
+use domain::MessageId;
+use storage::{
+    attachments::{MediaUpload, upsert_media_upload},
+    inbound::{Window, open_window},
+    messages::{Acceptance, find_state, list_sendable},
+};
+
+use crate::support::{attachment, message, now, seconds, stage};
+
+#[tokio::test]
+async fn what_is_to_be_sent_comes_with_all_that_is_stored_for_it() {
+    let stage = stage().await;
+    let lab = stage.lab().await;
+    let file = attachment(lab);
+    let mut with_file = message(lab);
+    with_file.message.attachment_id = Some(file.id);
+    with_file.attachment = Some(file.clone());
+    let batch = [with_file, message(lab)];
+    assert_eq!(stage.accept(lab, &batch).await, [Acceptance::Accepted; 2]);
+
+    let mut tx = stage.work().await;
+    let [first, second] = [0, 1].map(|place: usize| batch[place].message.id);
+    let ids = [second, MessageId::new_at(now()), first];
+    let found = list_sendable(&mut tx, &ids, now()).await.unwrap();
+    assert_eq!(found.len(), 2);
+    for new in &batch {
+        let sendable = found.iter().find(|it| it.message.id == new.message.id);
+        let sendable = sendable.unwrap();
+        assert_eq!(
+            format!("{:?}", sendable.message),
+            format!("{:?}", new.message)
+        );
+        let row = find_state(&mut tx, new.message.id).await.unwrap().unwrap();
+        assert_eq!(sendable.row, row);
+        let stored = sendable.file.as_ref().map(|it| &it.attachment);
+        assert_eq!(stored, new.attachment.as_ref());
+        assert_eq!(sendable.window_until, None);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_is_reused_while_it_lives_and_a_window_is_known() {
+    let stage = stage().await;
+    let lab = stage.lab().await;
+    let file = attachment(lab);
+    let mut new = message(lab);
+    new.message.attachment_id = Some(file.id);
+    new.attachment = Some(file.clone());
+    stage.accept(lab, std::slice::from_ref(&new)).await;
+    let start = now();
+
+    let mut tx = stage.work().await;
+    for (media, end) in [("first", 60), ("second", 120)] {
+        let upload = MediaUpload {
+            attachment_id: file.id,
+            sender_number_id: lab.number,
+            tenant_id: lab.tenant,
+            media_id: media.to_owned(),
+            expires_at: start + seconds(end),
+        };
+        upsert_media_upload(&mut tx, &upload).await.unwrap();
+        for (after, expected) in [(end - 1, Some(media)), (end, None)] {
+            let at = start + seconds(after);
+            let found = list_sendable(&mut tx, &[new.message.id], at).await.unwrap();
+            let stored = found[0].file.as_ref().unwrap();
+            assert_eq!(stored.media_id.as_deref(), expected);
+        }
+    }
+
+    let window = Window {
+        sender_number_id: lab.number,
+        contact_hash: new.message.recipient_hash.clone(),
+        tenant_id: lab.tenant,
+        expires_at: start + seconds(9),
+    };
+    open_window(&mut tx, &window).await.unwrap();
+    let found = list_sendable(&mut tx, &[new.message.id], start).await;
+    assert_eq!(found.unwrap()[0].window_until, Some(window.expires_at));
+}

@@ -1,0 +1,147 @@
+//! What a report costs the database and the broker, on all its way from the post to the last callback: a change must not
+//! spend more unnoticed. The budget stands in docs/performance.md.
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use crate::{
+    lab::{Lab, Terms, pdf, phone},
+    platform::Platform,
+};
+
+/// What was spent, or may be.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    /// Round trips to the database.
+    statements: f64,
+    /// Rows inserted, updated or deleted.
+    rows: f64,
+    wal_bytes: f64,
+    /// Messages handed to the broker.
+    hints: f64,
+}
+
+impl Cost {
+    fn less(self, other: Self) -> Self {
+        Self {
+            statements: self.statements - other.statements,
+            rows: self.rows - other.rows,
+            wal_bytes: self.wal_bytes - other.wal_bytes,
+            hints: self.hints - other.hints,
+        }
+    }
+
+    fn each(self, reports: f64) -> Self {
+        Self {
+            statements: self.statements / reports,
+            rows: self.rows / reports,
+            wal_bytes: self.wal_bytes / reports,
+            hints: self.hints / reports,
+        }
+    }
+
+    fn is_within(self, budget: Self) -> bool {
+        self.statements <= budget.statements
+            && self.rows <= budget.rows
+            && self.wal_bytes <= budget.wal_bytes
+            && self.hints <= budget.hints
+    }
+}
+
+/// One report alone: nothing shares its way with others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_alone_keeps_within_its_budget() {
+    let budget = Cost {
+        statements: 170.0,
+        rows: 60.0,
+        wal_bytes: 22_000.0,
+        hints: 7.5,
+    };
+    let meter = Meter::start().await;
+    let lab = Lab::register(&meter.platform, Terms::default()).await;
+    meter.send(&lab, 0..5, 1).await;
+    let before = meter.read().await;
+    meter.send(&lab, 5..25, 1).await;
+    let spent = meter.read().await.less(before).each(20.0);
+    assert!(spent.is_within(budget), "{spent:#?} of {budget:#?}");
+}
+
+/// Many at a time: what can be done together is.
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_together_keep_within_their_budget() {
+    let budget = Cost {
+        statements: 26.0,
+        rows: 64.0,
+        wal_bytes: 23_000.0,
+        hints: 2.0,
+    };
+    let meter = Meter::start().await;
+    let terms = Terms {
+        rate_per_second: 1000,
+        burst: 1000,
+        ..Terms::default()
+    };
+    let lab = Lab::register(&meter.platform, terms).await;
+    meter.send(&lab, 0..5, 1).await;
+    let before = meter.read().await;
+    meter.send(&lab, 5..405, 400).await;
+    let spent = meter.read().await.less(before).each(400.0);
+    assert!(spent.is_within(budget), "{spent:#?} of {budget:#?}");
+}
+
+/// A platform whose statements and broker messages are counted.
+struct Meter {
+    platform: Platform,
+    metrics: PrometheusHandle,
+}
+
+impl Meter {
+    async fn start() -> Self {
+        let metrics = PrometheusBuilder::new().install_recorder().unwrap();
+        let database = testkit::database().await;
+        let count = "do $$ begin execute format('alter database %I set pg_stat_statements.track = top', current_database()); end $$";
+        database.execute(count).await;
+        let platform = Platform::in_one_process_on(database).await;
+        Self { platform, metrics }
+    }
+
+    /// Sends a report to each of these patients, so many at a time, and waits until nothing is left to do of them.
+    async fn send(&self, lab: &Lab<'_>, patients: std::ops::Range<usize>, at_a_time: usize) {
+        let patients: Vec<usize> = patients.collect();
+        for group in patients.chunks(at_a_time) {
+            let posts = group
+                .iter()
+                .map(|patient| async move { lab.post(&phone(*patient), &pdf(*patient)).await });
+            for id in futures::future::join_all(posts).await {
+                lab.until_told(&id, "read").await;
+            }
+            self.platform.until_idle().await;
+        }
+    }
+
+    /// Without the test's own statements.
+    async fn read(&self) -> Cost {
+        let query = r"
+            select coalesce(sum(calls), 0)::float8 as statements, coalesce(sum(wal_bytes), 0)::float8 as wal_bytes,
+                   coalesce(sum(rows) filter (where query ~ '(INSERT INTO|UPDATE|DELETE FROM) '), 0)::float8 as rows
+            from statistics.pg_stat_statements as s join pg_database as d on d.oid = s.dbid
+            where d.datname = current_database() and query !~ 'to_jsonb\(found\)'";
+        let read = self.platform.database.rows(query).await;
+        let number = |name: &str| read[0][name].as_f64().unwrap();
+        Cost {
+            statements: number("statements"),
+            rows: number("rows"),
+            wal_bytes: number("wal_bytes"),
+            hints: self.hints(),
+        }
+    }
+
+    fn hints(&self) -> f64 {
+        let rendered = self.metrics.render();
+        let published = rendered
+            .lines()
+            .filter(|line| line.starts_with("labwire_queue_published_total"));
+        published
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+}
