@@ -3,15 +3,20 @@
 
 mod client;
 mod load;
+mod meter;
 mod options;
 mod report;
 mod run;
 mod scenarios;
+mod usage;
 mod yardsticks;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -8,14 +8,16 @@ use tokio::time::Instant;
 
 use crate::{
     load::{Answered, Load, as_f64, drive, micros_to_millis},
+    meter::Meter,
     options::Options,
     report::{Goal, Report},
     scenarios::{
-        accept::{self, Posts},
+        accept::{self, Content, Posts},
         idle,
         ingest::{self, Webhooks},
         lifecycle,
     },
+    usage::Usage,
     yardsticks,
 };
 
@@ -45,10 +47,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         webhooks,
         report: Report::default(),
     };
+    bench.memory(("memory: idle, the largest service", 40.0))?;
     bench.idle().await?;
     bench.ingest(&folder).await?;
     bench.accept().await?;
     bench.lifecycle().await?;
+    bench.memory(("memory: after load, the largest service", 200.0))?;
     bench.report.print();
     bench.report.write(&path)?;
     Ok(if bench.report.is_met() {
@@ -64,13 +68,20 @@ async fn start(options: &Options, folder: &Path) -> anyhow::Result<Platform> {
     let plan = Plan {
         labs: (0..LABS).map(lab).collect(),
         replicas: |_| 1,
-        settings: vec![("LABWIRE_POSTGRES__MAX_CONNECTIONS", "16".to_owned())],
+        settings: vec![
+            ("LABWIRE_POSTGRES__MAX_CONNECTIONS", "6".to_owned()),
+            // Seven programs share two processors.
+            ("TOKIO_WORKER_THREADS", "1".to_owned()),
+        ],
         files: fs::canonicalize(&files)?,
         folder: folder.to_owned(),
         relays: false,
     };
     let http = reqwest::Client::builder().build()?;
     let servers = Servers::new(options.servers.clone(), http);
+    // Who connects from now on is counted.
+    let count = "ALTER DATABASE labwire SET pg_stat_statements.track = top";
+    servers.sql(count).await?;
     Platform::start(plan, servers).await
 }
 
@@ -93,6 +104,19 @@ impl Bench {
             rate: None,
             expected: 200,
         }
+    }
+
+    fn memory(&mut self, (name, mebibytes): (&'static str, f64)) -> anyhow::Result<()> {
+        if !self.options.wants("memory") {
+            return Ok(());
+        }
+        let usage = Usage::now()?;
+        let services = Service::ALL.into_iter();
+        let bytes = services.map(|service| usage.memory_bytes(service.name()));
+        let largest = as_f64(bytes.max().unwrap_or_default()) / f64::from(1 << 20);
+        let value = (name, largest, "MiB");
+        self.report.add(value, None, Goal::AtMost(mebibytes));
+        Ok(())
     }
 
     async fn idle(&mut self) -> anyhow::Result<()> {
@@ -190,14 +214,15 @@ impl Bench {
         sender.kill().await?;
         let posts = Posts::new(platform)?;
         let load = self.load();
-        let small = accept::measure(platform, &posts, (2_000, load)).await?;
-        let large = accept::measure(platform, &posts, (200 * 1024, load)).await?;
+        let small = accept::measure(platform, &posts, (Content::Text, load)).await?;
+        let large = (Content::pdf(200 * 1024), load);
+        let large = accept::measure(platform, &posts, large).await?;
         let report = &mut self.report;
-        let value = ("accept: reports of 2 kB", small.per_second, "per s");
+        let value = ("accept: texts", small.per_second, "per s");
         report.add(value, inserts, Goal::AtLeast(1.0));
         let value = ("accept: p99", small.millis(0.99), "ms");
         report.add(value, None, Goal::None);
-        let value = ("accept: reports of 200 KiB", large.per_second, "per s");
+        let value = ("accept: PDFs of 200 KiB", large.per_second, "per s");
         report.add(value, inserts, Goal::None);
         // Nobody is to send them.
         let forget = "DELETE FROM work WHERE kind = 'send'";
@@ -211,11 +236,19 @@ impl Bench {
         }
         let posts = Posts::new(&self.platform)?.from(1 << 30);
         let connections = self.options.connections;
-        lifecycle::measure(&self.platform, &posts, (1_000, connections)).await?;
         let count = self.options.seconds * 1_000;
-        let all_the_way = lifecycle::measure(&self.platform, &posts, (count, connections)).await?;
-        let value = ("lifecycle: accepted to callback", all_the_way, "per s");
-        self.report.add(value, None, Goal::AtLeast(LIFECYCLES));
+        let contents = [
+            ("lifecycle: texts", Content::Text, Goal::AtLeast(LIFECYCLES)),
+            ("lifecycle: PDFs of 2 kB", Content::pdf(2_000), Goal::None),
+        ];
+        for (name, content, goal) in contents {
+            lifecycle::measure(&self.platform, &posts, (&content, 1_000, connections)).await?;
+            let meter = Meter::start(&self.platform.servers).await?;
+            let load = (&content, count, connections);
+            let all_the_way = lifecycle::measure(&self.platform, &posts, load).await?;
+            self.report.add((name, all_the_way, "per s"), None, goal);
+            meter.stop(&self.platform.servers, count).await?.print();
+        }
         Ok(())
     }
 }

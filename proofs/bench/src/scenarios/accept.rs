@@ -39,16 +39,21 @@ impl Posts {
         self
     }
 
-    pub(crate) fn next(&self, file: &str) -> Vec<u8> {
+    pub(crate) fn next(&self, content: &Content) -> Vec<u8> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let lab = usize::try_from(number).unwrap_or(0) % self.keys.len().max(1);
-        let body = json!({
-            "patient_phone": format!("+9198{:08}", number % 100_000_000),
-            "patient_name": "Asha Rao",
-            "test_name": "Complete Blood Count",
-            "report_file": file,
-            "report_filename": "report.pdf",
-        });
+        let phone = format!("+9198{:08}", number % 100_000_000);
+        let (patient, test) = ("Asha Rao", "Complete Blood Count");
+        let body = match content {
+            Content::Text => json!({
+                "patient_phone": phone, "patient_name": patient, "test_name": test,
+                "message": "Dear {{patient_name}}, your {{test_name}} report is ready at our desk.",
+            }),
+            Content::File(file) => json!({
+                "patient_phone": phone, "patient_name": patient, "test_name": test,
+                "report_file": file, "report_filename": "report.pdf",
+            }),
+        };
         let key = format!("bench-{number}");
         let authorization = self.keys.get(lab).map_or("", String::as_str);
         let headers = [("authorization", authorization), ("idempotency-key", &key)];
@@ -60,25 +65,35 @@ impl Posts {
     }
 }
 
-/// A PDF of this size, as base64; what is inside does not matter to those who carry it.
-pub(crate) fn file(bytes: usize) -> String {
-    let mut file = b"%PDF-1.7\n% a report\n".to_vec();
-    file.resize(bytes.max(40), b'x');
-    file.extend_from_slice(b"\n%%EOF\n");
-    STANDARD.encode(file)
+/// What a report consists of.
+#[derive(Clone)]
+pub(crate) enum Content {
+    Text,
+    /// As base64.
+    File(String),
 }
 
-/// Messages that are accepted in a second, each with a file of this size.
+impl Content {
+    /// A PDF of this size; what is inside does not matter to those who carry it.
+    pub(crate) fn pdf(bytes: usize) -> Self {
+        let mut file = b"%PDF-1.7\n% a report\n".to_vec();
+        file.resize(bytes.max(40), b'x');
+        file.extend_from_slice(b"\n%%EOF\n");
+        Self::File(STANDARD.encode(file))
+    }
+}
+
+/// Reports that are accepted in a second.
 pub(crate) async fn measure(
     platform: &Platform,
     posts: &Posts,
-    (bytes, load): (usize, Load),
+    (content, load): (Content, Load),
 ) -> anyhow::Result<Answered> {
     let address = platform.address(Service::ApiGateway)?;
-    let (posts, file) = (posts.clone(), file(bytes));
+    let posts = posts.clone();
     let load = Load {
         expected: 202,
         ..load
     };
-    drive(address, load, move |_| posts.next(&file)).await
+    drive(address, load, move |_| posts.next(&content)).await
 }

@@ -11,7 +11,7 @@ use domain::{Clock as _, SystemClock};
 use stage::{Platform, Service};
 use tokio::task::JoinSet;
 
-use super::accept::{Posts, file};
+use super::accept::{Content, Posts};
 use crate::{client::Connection, load::as_f64};
 
 /// How long all of it may take.
@@ -22,16 +22,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 pub(crate) async fn measure(
     platform: &Platform,
     posts: &Posts,
-    (count, connections): (u64, usize),
+    (content, count, connections): (&Content, u64, usize),
 ) -> anyhow::Result<f64> {
     let address = platform.address(Service::ApiGateway)?;
-    let file = Arc::new(file(2_000));
     let left = Arc::new(AtomicU64::new(count));
     let took_before = platform.callbacks.taken().len();
     let began = SystemClock.now();
     let mut posting = JoinSet::new();
     for _ in 0..connections {
-        let (posts, file, left) = (posts.clone(), Arc::clone(&file), Arc::clone(&left));
+        let (posts, content, left) = (posts.clone(), content.clone(), Arc::clone(&left));
         posting.spawn(async move {
             let mut connection = Connection::open(address).await?;
             let order = Ordering::Relaxed;
@@ -39,7 +38,7 @@ pub(crate) async fn measure(
                 .fetch_update(order, order, |it| it.checked_sub(1))
                 .is_ok()
             {
-                let status = connection.ask(&posts.next(&file)).await?;
+                let status = connection.ask(&posts.next(&content)).await?;
                 ensure!(status == 202, "a report was answered with {status}");
             }
             anyhow::Ok(())
