@@ -197,7 +197,7 @@ pub async fn record_attempts(connection: &mut Connection, attempts: &[Attempt]) 
         SET attempts = d.attempts + 1, last_status = item.status, last_error = item.error,
             delivered_at = coalesce(d.delivered_at, item.delivered_at)
         FROM UNNEST($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[]) AS item (id, status, error, delivered_at)
-        WHERE d.id = item.id
+        WHERE d.id = ANY ($1) AND d.id = item.id
         "#,
         &attempts.iter().map(|a| a.id.as_uuid()).collect::<Vec<_>>(),
         &attempts.iter().map(|a| a.status).collect::<Vec<_>>() as _,

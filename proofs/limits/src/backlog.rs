@@ -17,7 +17,9 @@ impl Originals {
         let remember = "CREATE SCHEMA originals;
              CREATE TABLE originals.messages AS SELECT * FROM messages;
              CREATE TABLE originals.message_state AS SELECT * FROM message_state;
-             CREATE TABLE originals.work AS SELECT * FROM work WHERE kind = 'send'";
+             CREATE TABLE originals.work AS SELECT * FROM work WHERE kind = 'send';
+             -- Generated, and the last: the copies get their own.
+             ALTER TABLE originals.work DROP COLUMN phase";
         platform.servers.sql(remember).await?;
         Ok(Self)
     }

@@ -48,7 +48,7 @@ impl Lab {
     }
 
     pub fn display_phone_number(&self) -> String {
-        format!("+91804718{:04}", 2200 + self.index)
+        format!("+9180{:08}", 47_182_200 + self.index)
     }
 
     pub fn token(&self) -> SecretString {

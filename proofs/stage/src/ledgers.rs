@@ -33,10 +33,13 @@ impl<T: Clone> Ledger<T> {
     }
 
     pub fn lines(&self) -> Vec<T> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.lines_from(0)
+    }
+
+    /// Without the first so many.
+    pub fn lines_from(&self, first: usize) -> Vec<T> {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().skip(first).cloned().collect()
     }
 
     pub fn len(&self) -> usize {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use testkit::TcpProxy;
@@ -29,6 +30,8 @@ use crate::{
     servers::Servers,
 };
 
+/// Labs that register at the same time.
+const REGISTERED_AT_ONCE: usize = 8;
 /// How long the whole of it may take to come up.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -92,13 +95,17 @@ impl Platform {
         let gateways = fleet.addresses(Service::ApiGateway);
         let gateways: Vec<String> = gateways.iter().map(|it| format!("http://{it}")).collect();
         let first = gateways.first().context("there is no gateway")?;
-        let (mut accounts, mut registered) = (Vec::new(), Vec::new());
-        for lab in &plan.labs {
-            let body = lab.registration(&callbacks.url());
-            let (account, lab) = register(&http, first, &vendor_key, &body).await?;
-            accounts.push(account);
-            registered.push(lab);
-        }
+        let bodies: Vec<Value> = (plan.labs.iter())
+            .map(|lab| lab.registration(&callbacks.url()))
+            .collect();
+        let registering = bodies
+            .iter()
+            .map(|body| register(&http, first, &vendor_key, body));
+        let labs_known: Vec<_> = stream::iter(registering)
+            .buffered(REGISTERED_AT_ONCE)
+            .try_collect()
+            .await?;
+        let (accounts, registered) = labs_known.into_iter().unzip();
         operator.assign_app(&labs).await?;
         let mut supervisors = JoinSet::new();
         for replica in fleet.replicas.values().flatten() {

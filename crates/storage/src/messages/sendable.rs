@@ -131,13 +131,16 @@ pub async fn list_sendable(
                a.media_type AS "media_type?", a.size_bytes AS "size_bytes?", a.sha256 AS "sha256?",
                a.filename AS "filename?", a.created_at AS "file_created_at?",
                u.media_id AS "media_id?", w.expires_at AS "window_until?"
-        -- One probe for each, also where messages is many partitions.
-        FROM UNNEST($1::uuid[]) AS wanted (id)
-        JOIN messages AS m ON m.id = wanted.id
-        JOIN message_state AS s ON s.message_id = m.id
-        LEFT JOIN attachments AS a ON a.id = m.attachment_id
-        LEFT JOIN media_uploads AS u ON u.attachment_id = m.attachment_id AND u.sender_number_id = m.sender_number_id AND u.expires_at > $2
-        LEFT JOIN conversation_windows AS w ON w.sender_number_id = m.sender_number_id AND w.contact_hash = m.recipient_hash
+        FROM messages AS m JOIN message_state AS s ON s.message_id = m.id
+        -- One probe for each: with the OFFSET a join cannot read a whole table instead.
+        LEFT JOIN LATERAL (SELECT * FROM attachments WHERE id = m.attachment_id OFFSET 0) AS a ON true
+        LEFT JOIN LATERAL (
+            SELECT * FROM media_uploads
+            WHERE attachment_id = m.attachment_id AND sender_number_id = m.sender_number_id AND expires_at > $2 OFFSET 0) AS u ON true
+        LEFT JOIN LATERAL (
+            SELECT * FROM conversation_windows
+            WHERE sender_number_id = m.sender_number_id AND contact_hash = m.recipient_hash OFFSET 0) AS w ON true
+        WHERE m.id = ANY ($1) AND s.message_id = ANY ($1)
         "#,
         &ids.iter().map(MessageId::as_uuid).collect::<Vec<_>>(),
         now

@@ -146,7 +146,7 @@ pub async fn update_states(connection: &mut Connection, rows: &[MessageRow]) -> 
                     $14::timestamptz[], $15::jsonb[])
              AS item (message_id, state, base, wamid, attempts, resends, sent_at, delivered_at, read_at, failed_at, failure, unconfirmed_at, updated_at,
                       given_up_at, given_up)
-        WHERE m.message_id = item.message_id
+        WHERE m.message_id = ANY ($1) AND m.message_id = item.message_id
         "#,
         &rows.iter().map(|r| r.message_id.as_uuid()).collect::<Vec<_>>(),
         &rows.iter().map(|r| r.state().as_str().to_owned()).collect::<Vec<_>>(),

@@ -54,11 +54,11 @@ pub async fn claim(
         Row,
         r#"
         UPDATE work SET state = 'claimed', attempt = attempt + 1, begun = false, lease_until = $4
-        WHERE id IN (
+        WHERE id = ANY (ARRAY(
             SELECT w.id FROM work AS w JOIN UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt) USING (id)
-            WHERE w.attempt = item.attempt AND w.state = 'released' AND w.lease_until > $3
+            WHERE w.id = ANY ($1) AND w.attempt = item.attempt AND w.state = 'released' AND w.lease_until > $3
             -- Whoever has it locked makes the hint stale: there is nothing to wait for.
-            FOR UPDATE OF w SKIP LOCKED)
+            FOR UPDATE OF w SKIP LOCKED))
         RETURNING id, kind, flow, lane, subject, tenant_id, attempt, failures, losses, begun, traceparent, created_at
         "#,
         &work.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>(),
@@ -82,7 +82,7 @@ pub async fn begin(
         r#"
         UPDATE work SET begun = true, lease_until = $3
         FROM UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt)
-        WHERE work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed' AND NOT work.begun
+        WHERE work.id = ANY ($1) AND work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed' AND NOT work.begun
         RETURNING work.id, work.attempt
         "#,
         &claims.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>(),
@@ -110,11 +110,11 @@ pub async fn reclaim_released(
     let result = sqlx::query!(
         r#"
         UPDATE work SET state = 'waiting', lease_until = NULL
-        WHERE id IN (
+        WHERE id = ANY (ARRAY(
             SELECT id FROM work
             WHERE kind = $1 AND partition = ANY ($2) AND phase = 'out' AND state = 'released' AND lease_until <= $3
             LIMIT $4
-            FOR UPDATE SKIP LOCKED)
+            FOR UPDATE SKIP LOCKED))
         "#,
         kind.as_str(),
         partitions,
@@ -143,12 +143,12 @@ pub async fn claim_abandoned(
         Row,
         r#"
         UPDATE work SET attempt = attempt + 1, lease_until = $4
-        WHERE id IN (
+        WHERE id = ANY (ARRAY(
             SELECT id FROM work
             WHERE kind = $1 AND partition = ANY ($2) AND phase = 'out' AND state = 'claimed' AND lease_until <= $3
             LIMIT $5
             -- A consumer that is just recording its outcome goes first.
-            FOR UPDATE SKIP LOCKED)
+            FOR UPDATE SKIP LOCKED))
         RETURNING id, kind, flow, lane, subject, tenant_id, attempt, failures, losses + 1 AS "losses!", begun, traceparent, created_at
         "#,
         kind.as_str(),

@@ -79,7 +79,7 @@ async fn done(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<
     let rows = sqlx::query!(
         r#"
         DELETE FROM work USING UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt)
-        WHERE work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
+        WHERE work.id = ANY ($1) AND work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
         RETURNING work.id, kind, partition
         "#,
         &ids,
@@ -121,7 +121,7 @@ async fn retry(connection: &mut Connection, finished: &[Finished]) -> Result<Vec
             reason = item.reason
         FROM UNNEST($1::uuid[], $2::integer[], $3::timestamptz[], $4::integer[], $5::text[], $6::integer[])
              AS item (id, attempt, due_at, failed, reason, losses)
-        WHERE work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
+        WHERE work.id = ANY ($1) AND work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
         RETURNING work.id, kind, partition
         "#,
         &ids,
@@ -157,7 +157,7 @@ async fn hold(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<
         r#"
         UPDATE work SET state = 'held', lease_until = NULL, hold_scope = item.scope, reason = item.reason
         FROM UNNEST($1::uuid[], $2::integer[], $3::text[], $4::text[]) AS item (id, attempt, scope, reason)
-        WHERE work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
+        WHERE work.id = ANY ($1) AND work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
         RETURNING work.id, kind, partition
         "#,
         &ids,
@@ -194,7 +194,7 @@ async fn dead(
         r#"
         WITH gone AS (
             DELETE FROM work USING UNNEST($1::uuid[], $2::integer[], $3::text[]) AS item (id, attempt, reason)
-            WHERE work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
+            WHERE work.id = ANY ($1) AND work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
             RETURNING work.*, item.reason AS cause
         ), buried AS (
             INSERT INTO dead_letters (id, kind, flow, lane, subject, tenant_id, pair, attempt, reason, traceparent, created_at, died_at)
@@ -257,7 +257,7 @@ async fn lock_claims(
     let rows = sqlx::query!(
         r#"
         SELECT work.id, work.begun FROM work JOIN UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt) USING (id)
-        WHERE work.attempt = item.attempt AND work.state = 'claimed'
+        WHERE work.id = ANY ($1) AND work.attempt = item.attempt AND work.state = 'claimed'
         ORDER BY work.id FOR UPDATE OF work
         "#,
         &claims.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>(),

@@ -188,14 +188,14 @@ pub async fn release(
     let rows = sqlx::query_scalar!(
         r#"
         UPDATE work SET state = 'released', lease_until = $3, reason = NULL
-        WHERE id IN (
+        WHERE id = ANY (ARRAY(
             SELECT w.id FROM work AS w
             JOIN partition_owners AS o ON o.kind = w.kind AND o.partition = w.partition AND o.owner_id = $2 AND o.lease_until > $4
             WHERE w.id = ANY ($1) AND w.state = 'waiting'
             -- Whoever has it locked is about to cancel it; if not, the next turn finds it.
             FOR UPDATE OF w SKIP LOCKED
             -- Until this is committed nobody takes the partition, so that the next owner sees all that was released.
-            FOR SHARE OF o)
+            FOR SHARE OF o))
         RETURNING id
         "#,
         &work.iter().map(WorkId::as_uuid).collect::<Vec<_>>(),
@@ -218,7 +218,7 @@ pub async fn postpone(
         r#"
         UPDATE work SET state = 'waiting', lease_until = NULL, due_at = item.due_at, reason = $3
         FROM UNNEST($1::uuid[], $2::timestamptz[]) AS item (id, due_at)
-        WHERE work.id = item.id AND work.state IN ('waiting', 'released')
+        WHERE work.id = ANY ($1) AND work.id = item.id AND work.state IN ('waiting', 'released')
         "#,
         &work.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>(),
         &work.iter().map(|(_, due_at)| *due_at).collect::<Vec<_>>(),
