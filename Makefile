@@ -33,6 +33,7 @@ limits: ## Whether every rate is kept and used while senders come and go, and on
 bench: ## What it does in a second, beside what the machine can do at best (ONLY=name)
 	@scripts/bootstrap build postgres rabbitmq
 	cargo build --release --bins
+	$(if $(ONLY),,-scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/limits --report target/bench/limits.json)
 	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/bench $(if $(ONLY),--only $(ONLY))
 
 check: ## Format, lints, dependencies, tidiness, prepared queries

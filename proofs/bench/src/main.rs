@@ -1,10 +1,12 @@
 //! `bench`: what the platform does in a second and how long one report takes, beside what the machine's database and broker
 //! can do at best, and beside a pipeline built without thought. All in one run: only the ratios mean something.
 
+mod bench;
 mod client;
 mod load;
 mod meter;
 mod options;
+mod plot;
 mod report;
 mod run;
 mod scenarios;

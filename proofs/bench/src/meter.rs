@@ -102,6 +102,15 @@ async fn dearest(servers: &Servers, messages: u64) -> anyhow::Result<Vec<(f64, f
 }
 
 impl Cost {
+    /// Milliseconds of CPU, without the provider's and the LIMS's.
+    pub(crate) fn of_the_platform(&self) -> f64 {
+        let platform = self
+            .cpu_ms
+            .iter()
+            .filter(|(program, _)| **program != "bench");
+        platform.map(|(_, millis)| millis).sum()
+    }
+
     pub(crate) fn print(&self) {
         let total: f64 = self.cpu_ms.values().sum();
         say(&format!(

@@ -15,6 +15,9 @@ pub(crate) struct Options {
     /// How many single reports are timed.
     #[arg(long, value_name = "COUNT", default_value_t = 300)]
     pub(crate) samples: usize,
+    /// Minutes of endurance, which is not among what is measured unless it is asked for by its name.
+    #[arg(long, value_name = "MINUTES", default_value_t = 10)]
+    pub(crate) minutes: u64,
     /// Only scenarios and yardsticks whose names contain this.
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Option<String>,

@@ -33,10 +33,12 @@ impl Posts {
         })
     }
 
-    /// Numbered from here: no key or phone of another scenario.
-    pub(crate) fn from(self, first: u64) -> Self {
-        self.made.store(first, Ordering::Relaxed);
-        self
+    /// The same for the first so many labs only; no key or phone comes twice.
+    pub(crate) fn of(&self, labs: usize) -> Self {
+        Self {
+            keys: self.keys.iter().take(labs).cloned().collect(),
+            made: Arc::clone(&self.made),
+        }
     }
 
     pub(crate) fn next(&self, content: &Content) -> Vec<u8> {

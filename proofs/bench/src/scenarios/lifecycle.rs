@@ -22,12 +22,29 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 pub(crate) async fn measure(
     platform: &Platform,
     posts: &Posts,
-    (content, count, connections): (&Content, u64, usize),
+    load: (&Content, u64, usize),
 ) -> anyhow::Result<f64> {
-    let address = platform.address(Service::ApiGateway)?;
-    let left = Arc::new(AtomicU64::new(count));
     let took_before = platform.callbacks.taken().len();
     let began = SystemClock.now();
+    post_all(platform, posts, load).await?;
+    platform.until_done(PATIENCE).await?;
+    let callbacks = platform.callbacks.taken().lines();
+    let last = callbacks.iter().skip(took_before).map(|it| it.at).max();
+    let Some(last) = last else {
+        anyhow::bail!("no callback came");
+    };
+    let (_, count, _) = load;
+    Ok(as_f64(count) / (last - began).to_std()?.as_secs_f64())
+}
+
+/// Posts so many reports over so many connections, each when its last one was accepted.
+pub(crate) async fn post_all(
+    platform: &Platform,
+    posts: &Posts,
+    (content, count, connections): (&Content, u64, usize),
+) -> anyhow::Result<()> {
+    let address = platform.address(Service::ApiGateway)?;
+    let left = Arc::new(AtomicU64::new(count));
     let mut posting = JoinSet::new();
     for _ in 0..connections {
         let (posts, content, left) = (posts.clone(), content.clone(), Arc::clone(&left));
@@ -47,12 +64,5 @@ pub(crate) async fn measure(
     while let Some(posted) = posting.join_next().await {
         posted??;
     }
-    platform.until_done(PATIENCE).await?;
-    let callbacks = platform.callbacks.taken().lines();
-    let last = callbacks.iter().skip(took_before).map(|it| it.at).max();
-    let Some(last) = last else {
-        anyhow::bail!("no callback came");
-    };
-    let took = (last - began).to_std()?.as_secs_f64();
-    Ok(as_f64(count) / took)
+    Ok(())
 }
