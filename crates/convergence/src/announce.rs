@@ -130,6 +130,7 @@ async fn enqueue(
                 tenant_id: Some(announcement.tenant_id),
                 pair: None,
                 due_at: now,
+                expires_at: None,
                 traceparent: None,
                 created_at: now,
             });

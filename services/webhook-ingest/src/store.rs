@@ -75,6 +75,7 @@ fn work_of(event: &NewEvent, traceparent: Option<String>) -> NewWork {
         tenant_id: None,
         pair: None,
         due_at: event.received_at,
+        expires_at: None,
         traceparent,
         created_at: event.received_at,
     }

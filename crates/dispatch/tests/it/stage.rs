@@ -87,6 +87,7 @@ impl Stage {
             tenant_id: Some(TenantId::new_at(now)),
             pair: None,
             due_at: now,
+            expires_at: None,
             traceparent: None,
             created_at: now,
         }

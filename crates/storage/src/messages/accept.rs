@@ -246,6 +246,7 @@ pub fn send_work(message: &Message, traceparent: Option<String>) -> NewWork {
         tenant_id: Some(message.tenant_id),
         pair: Some(message.recipient_hash.clone()),
         due_at: message.created_at,
+        expires_at: Some(message.expires_at),
         traceparent,
         created_at: message.created_at,
     }

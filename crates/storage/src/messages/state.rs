@@ -188,18 +188,32 @@ pub async fn list_expired(
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<MessageId>> {
-    let rows = sqlx::query_scalar!(
+    let found = sqlx::query_scalar!(
         r#"
-        SELECT m.id FROM work AS w
-        JOIN messages AS m ON m.id = w.subject
-        JOIN message_state AS s ON s.message_id = m.id
-        WHERE w.kind = 'send' AND w.state IN ('waiting', 'held') AND m.expires_at <= $1 AND s.state = 'queued'
-        LIMIT $2
-        -- From here to the end of the transaction nobody starts to send them; one that is being recorded is left alone.
-        FOR UPDATE OF w, s SKIP LOCKED
+        SELECT w.subject FROM work AS w
+        CROSS JOIN LATERAL (
+            SELECT FROM message_state AS s WHERE s.message_id = w.subject AND s.state = 'queued' OFFSET 0) AS queued
+        WHERE w.expires_at <= $1 AND w.kind = 'send' AND w.state IN ('waiting', 'held')
+        ORDER BY w.expires_at LIMIT $2
         "#,
         now,
         limit
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query_scalar!(
+        r#"
+        SELECT s.message_id FROM message_state AS s
+        JOIN work AS w ON w.subject = s.message_id
+        WHERE s.message_id = ANY ($1) AND w.subject = ANY ($1)
+          AND w.kind = 'send' AND w.state IN ('waiting', 'held') AND s.state = 'queued'
+        -- From here to the end of the transaction nobody starts to send them; one that is being recorded is left alone.
+        FOR UPDATE OF w, s SKIP LOCKED
+        "#,
+        &found
     )
     .fetch_all(connection)
     .await?;

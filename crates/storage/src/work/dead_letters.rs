@@ -168,10 +168,12 @@ pub async fn revive(
     let column = |f: fn(&DeadLetter) -> Uuid| letters.iter().map(|l| f(l)).collect::<Vec<_>>();
     let rows = sqlx::query!(
         r#"
-        INSERT INTO work (id, kind, flow, partition, lane, subject, tenant_id, pair, attempt, traceparent, created_at, state, due_at)
-        SELECT item.*, 'waiting', $12
+        INSERT INTO work (id, kind, flow, partition, lane, subject, tenant_id, pair, attempt, traceparent, created_at, state, due_at,
+                          expires_at)
+        SELECT item.*, 'waiting', $12, (SELECT m.expires_at FROM messages AS m WHERE item.kind = 'send' AND m.id = item.subject)
         FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::smallint[], $5::smallint[], $6::uuid[], $7::uuid[], $8::bytea[],
-                    $9::integer[], $10::text[], $11::timestamptz[]) AS item
+                    $9::integer[], $10::text[], $11::timestamptz[])
+             AS item (id, kind, flow, partition, lane, subject, tenant_id, pair, attempt, traceparent, created_at)
         ON CONFLICT ON CONSTRAINT work_subject_key DO NOTHING
         RETURNING id, kind, partition
         "#,

@@ -17,12 +17,14 @@ pub struct NewWork {
     pub tenant_id: Option<TenantId>,
     pub pair: Option<Vec<u8>>,
     pub due_at: DateTime<Utc>,
+    /// From when on it is not to be begun any more, if ever.
+    pub expires_at: Option<DateTime<Utc>>,
     pub traceparent: Option<String>,
     pub created_at: DateTime<Utc>,
 }
 
 /// Inserts work and signals it. With `lease_until` the work is born released: its inserter publishes the hint itself.
-/// A subject has one work of a kind at a time; a second one is not inserted.
+/// A subject has one work at a time; a second one is not inserted.
 pub async fn insert(
     connection: &mut Connection,
     work: &[NewWork],
@@ -39,12 +41,12 @@ pub async fn insert(
     };
     sqlx::query!(
         r#"
-        INSERT INTO work (id, kind, flow, partition, lane, subject, tenant_id, pair, state, due_at, lease_until, traceparent, created_at)
-        SELECT item.id, item.kind, item.flow, item.partition, item.lane, item.subject, item.tenant_id, item.pair, $12,
-               item.due_at, $13, item.traceparent, item.created_at
+        INSERT INTO work (id, kind, flow, partition, lane, subject, tenant_id, pair, state, due_at, expires_at, lease_until, traceparent, created_at)
+        SELECT item.id, item.kind, item.flow, item.partition, item.lane, item.subject, item.tenant_id, item.pair, $13,
+               item.due_at, item.expires_at, $14, item.traceparent, item.created_at
         FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::smallint[], $5::smallint[], $6::uuid[], $7::uuid[], $8::bytea[],
-                    $9::timestamptz[], $10::text[], $11::timestamptz[])
-             AS item (id, kind, flow, partition, lane, subject, tenant_id, pair, due_at, traceparent, created_at)
+                    $9::timestamptz[], $10::timestamptz[], $11::text[], $12::timestamptz[])
+             AS item (id, kind, flow, partition, lane, subject, tenant_id, pair, due_at, expires_at, traceparent, created_at)
         -- To name the constraint would need the right to read, which ingest does not have.
         ON CONFLICT DO NOTHING
         "#,
@@ -57,6 +59,7 @@ pub async fn insert(
         &work.iter().map(|w| w.tenant_id.map(|t| t.as_uuid())).collect::<Vec<_>>() as _,
         &work.iter().map(|w| w.pair.clone()).collect::<Vec<_>>() as _,
         &work.iter().map(|w| w.due_at).collect::<Vec<_>>(),
+        &work.iter().map(|w| w.expires_at).collect::<Vec<_>>() as _,
         &work.iter().map(|w| w.traceparent.clone()).collect::<Vec<_>>() as _,
         &work.iter().map(|w| w.created_at).collect::<Vec<_>>(),
         state,

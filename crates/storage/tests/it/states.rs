@@ -202,3 +202,29 @@ async fn messages_expire_while_their_send_waits() {
     assert_eq!(list_expired(&mut tx, now(), 100).await.unwrap(), []);
     assert_eq!(list_expired(&mut tx, later, 1).await.unwrap().len(), 1);
 }
+
+/// The sweep looks often, and what has not expired may be years of messages.
+#[tokio::test]
+async fn to_look_for_expired_messages_reads_no_other() {
+    let stage = stage().await;
+    let lab = stage.lab().await;
+    let expired = stage.message(lab).await;
+    let fresh = std::iter::repeat_with(|| {
+        let mut fresh = message(lab);
+        fresh.message.expires_at = now() + seconds(100_000);
+        fresh
+    });
+    let fresh: Vec<_> = fresh.take(300).collect();
+    stage.accept(lab, &fresh).await;
+    let mut tx = stage.work().await;
+    let found = list_expired(&mut tx, now() + seconds(7200), 100).await;
+    assert_eq!(found.unwrap(), [expired]);
+    let read: i64 = sqlx::query_scalar(
+        "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint from pg_stat_xact_user_tables
+         where relname ~ '^(work|messages|message_state)'",
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .unwrap();
+    assert!(read < 20, "{read} rows");
+}

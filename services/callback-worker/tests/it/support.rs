@@ -197,6 +197,7 @@ impl Stage {
             tenant_id: claim.tenant_id,
             pair: None,
             due_at: self.now(),
+            expires_at: None,
             traceparent: claim.traceparent.clone(),
             created_at: self.now(),
         };

@@ -1,7 +1,9 @@
 //! What a report costs the database and the broker, on all its way from the post to the last callback: a change must not
 //! spend more unnoticed. The budget stands in docs/performance.md.
 
+use domain::{FlowId, PARTITIONS};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use uuid::Uuid;
 
 use crate::{
     lab::{Lab, Terms, pdf, phone},
@@ -16,6 +18,8 @@ struct Cost {
     /// Rows inserted, updated or deleted.
     rows: f64,
     wal_bytes: f64,
+    /// Pages of tables and indexes looked at, from memory or from disk.
+    pages: f64,
     /// Messages handed to the broker.
     hints: f64,
 }
@@ -26,6 +30,7 @@ impl Cost {
             statements: self.statements - other.statements,
             rows: self.rows - other.rows,
             wal_bytes: self.wal_bytes - other.wal_bytes,
+            pages: self.pages - other.pages,
             hints: self.hints - other.hints,
         }
     }
@@ -35,6 +40,7 @@ impl Cost {
             statements: self.statements / reports,
             rows: self.rows / reports,
             wal_bytes: self.wal_bytes / reports,
+            pages: self.pages / reports,
             hints: self.hints / reports,
         }
     }
@@ -43,6 +49,7 @@ impl Cost {
         self.statements <= budget.statements
             && self.rows <= budget.rows
             && self.wal_bytes <= budget.wal_bytes
+            && self.pages <= budget.pages
             && self.hints <= budget.hints
     }
 }
@@ -54,6 +61,7 @@ async fn a_report_alone_keeps_within_its_budget() {
         statements: 170.0,
         rows: 60.0,
         wal_bytes: 22_000.0,
+        pages: 620.0,
         hints: 7.5,
     };
     let meter = Meter::start().await;
@@ -72,6 +80,7 @@ async fn reports_together_keep_within_their_budget() {
         statements: 26.0,
         rows: 64.0,
         wal_bytes: 23_000.0,
+        pages: 900.0,
         hints: 2.0,
     };
     let meter = Meter::start().await;
@@ -86,6 +95,48 @@ async fn reports_together_keep_within_their_budget() {
     meter.send(&lab, 5..405, 400).await;
     let spent = meter.read().await.less(before).each(400.0);
     assert!(spent.is_within(budget), "{spent:#?} of {budget:#?}");
+}
+
+/// What waits for others costs a report nothing, even when every plan was made while the tables were empty.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_beside_a_backlog_looks_at_no_more_than_alone() {
+    let meter = Meter::start().await;
+    let lab = Lab::register(&meter.platform, Terms::default()).await;
+    // The planner knows the table as it is at night, and nobody tells it otherwise.
+    let database = &meter.platform.database;
+    let blind = "alter table work set (autovacuum_enabled = off)";
+    database.execute(blind).await;
+    meter.send(&lab, 0..5, 1).await;
+    database.execute("vacuum (analyze) work").await;
+    meter.send(&lab, 5..15, 1).await;
+    let before = meter.read().await;
+    meter.send(&lab, 15..25, 1).await;
+    let alone = meter.read().await.less(before).each(10.0);
+
+    add_backlog(&meter.platform).await;
+    let before = meter.read().await;
+    meter.send(&lab, 25..35, 1).await;
+    let beside = meter.read().await.less(before).each(10.0);
+    // Its indexes are deeper.
+    assert!(
+        beside.pages <= 2.0 * alone.pages,
+        "{beside:#?} beside a backlog, {alone:#?} alone"
+    );
+}
+
+/// In every partition 2,000 messages that wait, and will do so to the end of the test.
+async fn add_backlog(platform: &Platform) {
+    for partition in 0..PARTITIONS {
+        let flow = std::iter::repeat_with(Uuid::new_v4)
+            .find(|id| FlowId::from_uuid(*id).partition() == partition);
+        let add = format!(
+            "insert into work (id, kind, flow, partition, lane, subject, state, reason, due_at, created_at)
+             select gen_random_uuid(), 'send', '{}', {partition}, 1, gen_random_uuid(), 'waiting', 'backlog', now() + interval '1 hour', now()
+             from generate_series(1, 2000)",
+            flow.unwrap_or_default()
+        );
+        platform.database.execute(&add).await;
+    }
 }
 
 /// A platform whose statements and broker messages are counted.
@@ -122,6 +173,7 @@ impl Meter {
     async fn read(&self) -> Cost {
         let query = r"
             select coalesce(sum(calls), 0)::float8 as statements, coalesce(sum(wal_bytes), 0)::float8 as wal_bytes,
+                   coalesce(sum(shared_blks_hit + shared_blks_read), 0)::float8 as pages,
                    coalesce(sum(rows) filter (where query ~ '(INSERT INTO|UPDATE|DELETE FROM) '), 0)::float8 as rows
             from statistics.pg_stat_statements as s join pg_database as d on d.oid = s.dbid
             where d.datname = current_database() and query !~ 'to_jsonb\(found\)'";
@@ -131,6 +183,7 @@ impl Meter {
             statements: number("statements"),
             rows: number("rows"),
             wal_bytes: number("wal_bytes"),
+            pages: number("pages"),
             hints: self.hints(),
         }
     }

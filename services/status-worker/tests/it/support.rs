@@ -185,6 +185,7 @@ impl Stage {
                 tenant_id: None,
                 pair: None,
                 due_at: self.now(),
+                expires_at: None,
                 traceparent: None,
                 created_at: self.now(),
             });

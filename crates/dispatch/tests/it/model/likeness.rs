@@ -220,6 +220,7 @@ impl Drawing {
                     tenant_id: Some(TenantId::from_uuid(subject)),
                     pair: pair_of(subject),
                     due_at: now + Duration::from_millis(self.rng.u64(0..1_000)),
+                    expires_at: None,
                     traceparent: None,
                     created_at: now,
                 }

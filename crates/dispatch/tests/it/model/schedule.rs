@@ -285,6 +285,7 @@ impl Schedule {
                 tenant_id: Some(TenantId::from_uuid(subject)),
                 pair: pair_of(subject),
                 due_at: now + Duration::from_millis(delay),
+                expires_at: None,
                 traceparent: None,
                 created_at: now,
             });

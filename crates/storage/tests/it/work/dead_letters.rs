@@ -210,6 +210,23 @@ async fn a_revived_letter_is_work_again_with_a_fresh_budget() {
     assert_eq!(stored["traceparent"], "00-trace");
 }
 
+/// A message that was given up and is tried again must not go out later than it might have.
+#[tokio::test]
+async fn a_revived_send_expires_as_its_message_does() {
+    let stage = stage().await;
+    let lab = stage.lab().await;
+    let message = stage.message(lab).await;
+    let mut tx = stage.work().await;
+    let claim = super::claim_subject(&mut tx, message.as_uuid()).await;
+    assert!(finish_one(&mut tx, &claim, dead("given up")).await);
+    let letter = find(&mut tx, claim.id).await;
+    take_dead_letters(&mut tx, &[claim.id]).await.unwrap();
+    revive(&mut tx, &[&letter], now()).await.unwrap();
+    tx.commit().await.unwrap();
+    let kept = "select work.expires_at = messages.expires_at as kept from work join messages on messages.id = subject";
+    assert_eq!(stage.test.rows(kept).await[0]["kept"], true);
+}
+
 /// Its subject has been given new work: to revive the old letter would do it twice.
 #[tokio::test]
 async fn a_letter_whose_subject_has_work_again_is_let_go() {

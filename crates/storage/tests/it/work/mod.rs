@@ -4,6 +4,7 @@ mod claim;
 mod dead_letters;
 mod finish;
 mod hold;
+mod indexes;
 mod insert;
 mod interleaving;
 mod ownership;
@@ -51,6 +52,7 @@ pub(crate) fn new_work(flow: FlowId, lane: Lane, at: DateTime<Utc>) -> NewWork {
         tenant_id: Some(TenantId::new_at(at)),
         pair: None,
         due_at: at,
+        expires_at: None,
         traceparent: None,
         created_at: at,
     }
