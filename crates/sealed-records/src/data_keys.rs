@@ -14,8 +14,8 @@ use crate::{Error, PlatformRecords, Result, TenantRecords};
 
 /// How long an unwrapped key stays in memory: an erased tenant is unreadable after this.
 const LIFETIME: Duration = Duration::from_mins(5);
-/// Most keys kept unwrapped at a time.
-const KEPT: usize = 10_000;
+/// Most keys kept unwrapped at a time; a few mebibytes.
+const KEPT: usize = 50_000;
 
 /// Finds, unwraps and briefly keeps the data keys of tenants and of the platform.
 #[derive(Clone)]
@@ -118,9 +118,11 @@ impl DataKeys {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if open.len() >= KEPT {
-            open.clear();
+            open.retain(|_, (_, since)| now < *since + LIFETIME);
         }
-        open.insert(owner, (Arc::clone(&key), now));
+        if open.len() < KEPT {
+            open.insert(owner, (Arc::clone(&key), now));
+        }
         Ok(key)
     }
 

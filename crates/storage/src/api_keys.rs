@@ -1,5 +1,7 @@
 //! API keys: only their hashes are here.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use domain::{ApiKeyId, TenantId, VendorId};
 
@@ -48,18 +50,34 @@ pub async fn find_api_key(
     connection: &mut Connection,
     id: ApiKeyId,
 ) -> Result<Option<ApiKeyRecord>> {
-    let row = sqlx::query!(
-        r#"SELECT vendor_id AS "vendor_id!", tenant_id, hash AS "hash!", revoked_at FROM find_api_key($1)"#,
-        id.as_uuid()
+    let mut found = list_api_keys(connection, &[id]).await?;
+    Ok(found.remove(&id))
+}
+
+/// Looks keys up before any tenant is known; unknown ids are left out.
+pub async fn list_api_keys(
+    connection: &mut Connection,
+    ids: &[ApiKeyId],
+) -> Result<HashMap<ApiKeyId, ApiKeyRecord>> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT asked.id AS "id!", key.vendor_id AS "vendor_id!", key.tenant_id, key.hash AS "hash!", key.revoked_at
+        FROM UNNEST($1::uuid[]) AS asked (id) CROSS JOIN LATERAL find_api_key(asked.id) AS key
+        "#,
+        &ids.iter().map(ApiKeyId::as_uuid).collect::<Vec<_>>()
     )
-    .fetch_optional(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(row.map(|row| ApiKeyRecord {
-        vendor_id: VendorId::from_uuid(row.vendor_id),
-        tenant_id: row.tenant_id.map(TenantId::from_uuid),
-        hash: row.hash,
-        revoked: row.revoked_at.is_some(),
-    }))
+    let keys = rows.into_iter().map(|row| {
+        let record = ApiKeyRecord {
+            vendor_id: VendorId::from_uuid(row.vendor_id),
+            tenant_id: row.tenant_id.map(TenantId::from_uuid),
+            hash: row.hash,
+            revoked: row.revoked_at.is_some(),
+        };
+        (ApiKeyId::from_uuid(row.id), record)
+    });
+    Ok(keys.collect())
 }
 
 /// Revokes a key of the tenant; `false` if there is no such key or it was revoked before.

@@ -1,5 +1,7 @@
 //! Provider tokens, sealed. The gateway writes them and cannot read them back: its role has no right to.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use domain::{CredentialId, SenderNumberId, TenantId};
 
@@ -52,13 +54,29 @@ pub async fn find_credential(
     connection: &mut Connection,
     number: SenderNumberId,
 ) -> Result<Option<Credential>> {
-    Ok(sqlx::query_as!(
-        Credential,
-        "SELECT access_token, updated_at FROM credentials WHERE sender_number_id = $1",
-        number.as_uuid()
+    let mut found = list_credentials(connection, &[number]).await?;
+    Ok(found.remove(&number))
+}
+
+/// The credentials of these numbers, as far as they have any: for workers.
+pub async fn list_credentials(
+    connection: &mut Connection,
+    numbers: &[SenderNumberId],
+) -> Result<HashMap<SenderNumberId, Credential>> {
+    let rows = sqlx::query!(
+        "SELECT sender_number_id, access_token, updated_at FROM credentials WHERE sender_number_id = ANY ($1)",
+        &numbers.iter().map(SenderNumberId::as_uuid).collect::<Vec<_>>()
     )
-    .fetch_optional(connection)
-    .await?)
+    .fetch_all(connection)
+    .await?;
+    let credentials = rows.into_iter().map(|row| {
+        let credential = Credential {
+            access_token: row.access_token,
+            updated_at: row.updated_at,
+        };
+        (SenderNumberId::from_uuid(row.sender_number_id), credential)
+    });
+    Ok(credentials.collect())
 }
 
 /// Whether no newer token was stored since: the one of `updated_at` is what the provider refused.

@@ -91,17 +91,26 @@ pub async fn find_sender_number_of(
     connection: &mut Connection,
     tenant: TenantId,
 ) -> Result<Option<SenderNumber>> {
-    let row = sqlx::query_as!(
+    Ok(list_sender_numbers_of(connection, &[tenant]).await?.pop())
+}
+
+/// The number of each of these tenants that has one; the oldest if it has several.
+pub async fn list_sender_numbers_of(
+    connection: &mut Connection,
+    tenants: &[TenantId],
+) -> Result<Vec<SenderNumber>> {
+    let rows = sqlx::query_as!(
         Row,
         r#"
-        SELECT id, tenant_id, phone_number_id, waba_id, display_phone_number, rate_per_second, burst, app_key
-        FROM sender_numbers WHERE tenant_id = $1 ORDER BY id LIMIT 1
+        SELECT DISTINCT ON (tenant_id)
+               id, tenant_id, phone_number_id, waba_id, display_phone_number, rate_per_second, burst, app_key
+        FROM sender_numbers WHERE tenant_id = ANY ($1) ORDER BY tenant_id, id
         "#,
-        tenant.as_uuid()
+        &tenants.iter().map(TenantId::as_uuid).collect::<Vec<_>>()
     )
-    .fetch_optional(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(row.map(SenderNumber::from))
+    Ok(rows.into_iter().map(SenderNumber::from).collect())
 }
 
 pub async fn list_sender_numbers(

@@ -44,11 +44,11 @@ pub async fn upsert_template(
 
 pub async fn list_templates(
     connection: &mut Connection,
-    tenant: TenantId,
+    tenants: &[TenantId],
 ) -> Result<Vec<Template>> {
     let rows = sqlx::query!(
-        "SELECT id, tenant_id, name, language, parameters, header FROM templates WHERE tenant_id = $1 ORDER BY id",
-        tenant.as_uuid()
+        "SELECT id, tenant_id, name, language, parameters, header FROM templates WHERE tenant_id = ANY ($1) ORDER BY id",
+        &tenants.iter().map(TenantId::as_uuid).collect::<Vec<_>>()
     )
     .fetch_all(connection)
     .await?;

@@ -57,15 +57,19 @@ pub async fn insert_tenant(connection: &mut Connection, tenant: &Tenant) -> Resu
 }
 
 pub async fn find_tenant(connection: &mut Connection, id: TenantId) -> Result<Option<Tenant>> {
-    let row = sqlx::query!(
+    Ok(list_tenants(connection, &[id]).await?.pop())
+}
+
+pub async fn list_tenants(connection: &mut Connection, ids: &[TenantId]) -> Result<Vec<Tenant>> {
+    let rows = sqlx::query!(
         r#"
-        SELECT id, vendor_id, name, contact_email, region, language, unconfirmed_policy, created_at FROM tenants WHERE id = $1
+        SELECT id, vendor_id, name, contact_email, region, language, unconfirmed_policy, created_at FROM tenants WHERE id = ANY ($1)
         "#,
-        id.as_uuid()
+        &ids.iter().map(TenantId::as_uuid).collect::<Vec<_>>()
     )
-    .fetch_optional(connection)
+    .fetch_all(connection)
     .await?;
-    row.map(|row| {
+    let tenants = rows.into_iter().map(|row| {
         Ok(Tenant {
             id: TenantId::from_uuid(row.id),
             vendor_id: VendorId::from_uuid(row.vendor_id),
@@ -76,8 +80,8 @@ pub async fn find_tenant(connection: &mut Connection, id: TenantId) -> Result<Op
             unconfirmed_policy: parse("tenants.unconfirmed_policy", &row.unconfirmed_policy)?,
             created_at: row.created_at,
         })
-    })
-    .transpose()
+    });
+    tenants.collect()
 }
 
 /// Stores a wrapped data key. The nil owner is the platform; `false` if the owner has one already.

@@ -19,9 +19,11 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let path = options.report.clone();
     let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
     let platform = start(&options, &folder).await?;
+    let posts_of_all = Posts::new(&platform)?;
     let mut bench = Bench {
         webhooks: Arc::new(Webhooks::new(&platform)),
-        posts: Posts::new(&platform)?,
+        posts: posts_of_all.of(LABS),
+        posts_of_all,
         options,
         platform,
         report: Report::default(),

@@ -4,7 +4,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use domain::{ApiKeyId, Decider, TenantId, VendorId};
 use http::StatusCode;
 use secrecy::ExposeSecret as _;
-use storage::api_keys::{ApiKeyRecord, find_api_key};
+use storage::api_keys::ApiKeyRecord;
 use vault::{ApiKey, ApiKeyHash};
 use web::{BearerToken, Problem};
 
@@ -81,26 +81,13 @@ async fn authenticate(
     let BearerToken(token) = BearerToken::from_request_parts(parts, gateway).await?;
     let presented = ApiKey::parse(token.expose_secret()).map_err(|_| Problem::unauthorized())?;
     let id = ApiKeyId::from_uuid(presented.id);
-    let record = find(gateway, id).await?;
+    let record = gateway.recent_keys.find(&id).await?;
     let stored = record.as_ref().and_then(hash).unwrap_or(NOBODY);
     let matches = presented.matches(&stored);
     match record {
         Some(record) if matches && !record.revoked => Ok((id, record)),
         _ => Err(Problem::unauthorized().into()),
     }
-}
-
-async fn find(gateway: &Gateway, id: ApiKeyId) -> Result<Option<ApiKeyRecord>, ApiError> {
-    if let Some(record) = gateway.recent_keys.find(&id) {
-        return Ok(Some(record));
-    }
-    let asked_at = gateway.clock.monotonic();
-    let mut connection = gateway.database.acquire().await?;
-    let record = find_api_key(&mut connection, id).await?;
-    if let Some(record) = &record {
-        gateway.recent_keys.keep(id, record.clone(), asked_at);
-    }
-    Ok(record)
 }
 
 fn hash(record: &ApiKeyRecord) -> Option<ApiKeyHash> {

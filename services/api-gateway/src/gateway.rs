@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use attachments::AttachmentStore;
@@ -9,10 +9,10 @@ use secrecy::ExposeSecret as _;
 use service_runtime::Lifecycle;
 use storage::{
     Database,
-    api_keys::ApiKeyRecord,
-    sender_numbers::{SenderNumber, find_sender_number_of},
+    api_keys::{ApiKeyRecord, list_api_keys},
+    sender_numbers::{SenderNumber, list_sender_numbers_of},
     templates::{Template, list_templates},
-    tenants::{Tenant, find_tenant},
+    tenants::{Tenant, list_tenants},
 };
 use vault::KeyRing;
 use web::Problem;
@@ -62,6 +62,14 @@ impl Gateway {
             .context("attachments")?;
         let (acceptor, accepting) = Acceptor::new(database.clone(), Arc::clone(&clock));
         lifecycle.spawn("accepting", accepting);
+        let asked = database.clone();
+        let (recent_keys, looking_up) =
+            Recent::new(Arc::clone(&clock), move |ids| list_keys(asked.clone(), ids));
+        lifecycle.spawn("looking up keys", looking_up);
+        let asked = database.clone();
+        let (recent_labs, looking_up) =
+            Recent::new(Arc::clone(&clock), move |ids| list_labs(asked.clone(), ids));
+        lifecycle.spawn("looking up labs", looking_up);
         Ok(Self {
             health: Health::new(database.clone(), files.clone(), &ring),
             keys: DataKeys::new(database.clone(), ring, Arc::clone(&clock)),
@@ -69,8 +77,8 @@ impl Gateway {
             max_file_bytes: config.gateway.max_file.bytes(),
             message_lifetime: config.gateway.message_lifetime,
             allow_loopback: config.callbacks.allow_loopback,
-            recent_keys: Recent::new(Arc::clone(&clock)),
-            recent_labs: Recent::new(Arc::clone(&clock)),
+            recent_keys,
+            recent_labs,
             database,
             files,
             acceptor,
@@ -85,20 +93,43 @@ impl Gateway {
     }
 
     pub(crate) async fn lab(&self, id: TenantId) -> Result<Arc<Lab>, ApiError> {
-        if let Some(lab) = self.recent_labs.find(&id) {
-            return Ok(lab);
-        }
-        let asked_at = self.clock.monotonic();
-        let mut tx = self.database.begin_for(&[id]).await?;
-        let tenant = find_tenant(&mut tx, id)
-            .await?
-            .ok_or_else(Problem::not_found)?;
-        let lab = Arc::new(Lab {
-            tenant,
-            number: find_sender_number_of(&mut tx, id).await?,
-            templates: list_templates(&mut tx, id).await?,
-        });
-        self.recent_labs.keep(id, Arc::clone(&lab), asked_at);
-        Ok(lab)
+        let lab = self.recent_labs.find(&id).await?;
+        Ok(lab.ok_or_else(Problem::not_found)?)
     }
+}
+
+async fn list_keys(
+    database: Database,
+    ids: Vec<ApiKeyId>,
+) -> storage::Result<HashMap<ApiKeyId, ApiKeyRecord>> {
+    let mut connection = database.acquire().await?;
+    list_api_keys(&mut connection, &ids).await
+}
+
+async fn list_labs(
+    database: Database,
+    ids: Vec<TenantId>,
+) -> storage::Result<HashMap<TenantId, Arc<Lab>>> {
+    let mut tx = database.begin_for(&ids).await?;
+    let tenants = list_tenants(&mut tx, &ids).await?;
+    let numbers = list_sender_numbers_of(&mut tx, &ids).await?;
+    let mut templates: HashMap<TenantId, Vec<Template>> = HashMap::new();
+    for template in list_templates(&mut tx, &ids).await? {
+        let of_tenant = templates.entry(template.tenant_id).or_default();
+        of_tenant.push(template);
+    }
+    let mut numbers: HashMap<TenantId, SenderNumber> = numbers
+        .into_iter()
+        .map(|number| (number.tenant_id, number))
+        .collect();
+    let labs = tenants.into_iter().map(|tenant| {
+        let id = tenant.id;
+        let lab = Lab {
+            tenant,
+            number: numbers.remove(&id),
+            templates: templates.remove(&id).unwrap_or_default(),
+        };
+        (id, Arc::new(lab))
+    });
+    Ok(labs.collect())
 }

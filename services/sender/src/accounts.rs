@@ -5,14 +5,15 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::{Clock, SenderNumberId};
+use domain::{Clock, SenderNumberId, TenantId};
 use sealed_records::{DataKeys, TenantRecords};
 use secrecy::SecretString;
 use storage::{
-    Database, credentials,
-    sender_numbers::{self, SenderNumber},
-    templates::{self, Template},
-    tenants::{self, Tenant},
+    Database,
+    credentials::{Credential, list_credentials},
+    sender_numbers::{SenderNumber, list_sender_numbers},
+    templates::{Template, list_templates},
+    tenants::{Tenant, list_tenants},
 };
 
 /// How long what is known of a number is used without asking again. A token is decrypted for no longer than this.
@@ -56,17 +57,22 @@ impl Accounts {
         &self,
         id: SenderNumberId,
     ) -> sealed_records::Result<Option<Arc<Account>>> {
-        let now = self.clock.monotonic();
-        if let Some(account) = self.known(id, now) {
+        if let Some(account) = self.known(id, self.clock.monotonic()) {
             return Ok(Some(account));
         }
-        let Some(account) = self.load(id).await?.map(Arc::new) else {
-            return Ok(None);
-        };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, (_, since)| now < *since + LIFETIME);
-        known.insert(id, (Arc::clone(&account), now));
-        Ok(Some(account))
+        self.load(&[id]).await?.pop().transpose()
+    }
+
+    /// Looks those up together that are about to be needed. What goes wrong is told to whoever needs it.
+    pub(crate) async fn expect(&self, ids: impl Iterator<Item = SenderNumberId>) {
+        let now = self.clock.monotonic();
+        let mut unknown: Vec<SenderNumberId> =
+            ids.filter(|id| self.known(*id, now).is_none()).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        if unknown.len() > 1 {
+            drop(self.load(&unknown).await);
+        }
     }
 
     /// The provider refused the token: the next send asks for the current one.
@@ -85,37 +91,85 @@ impl Accounts {
             .map(|(account, _)| Arc::clone(account))
     }
 
-    async fn load(&self, id: SenderNumberId) -> sealed_records::Result<Option<Account>> {
+    /// Of each of these numbers that there is, its account, which is known from then on, or why it cannot be used.
+    async fn load(
+        &self,
+        ids: &[SenderNumberId],
+    ) -> sealed_records::Result<Vec<sealed_records::Result<Arc<Account>>>> {
+        let asked_at = self.clock.monotonic();
         let mut connection = self.database.acquire().await?;
-        let Some(number) = sender_numbers::list_sender_numbers(&mut connection, &[id])
-            .await?
-            .pop()
-        else {
-            return Ok(None);
+        let numbers = list_sender_numbers(&mut connection, ids).await?;
+        let tenants: Vec<TenantId> = numbers.iter().map(|number| number.tenant_id).collect();
+        let mut found = Found {
+            tenants: by_id(list_tenants(&mut connection, &tenants).await?),
+            credentials: list_credentials(&mut connection, ids).await?,
+            templates: list_templates(&mut connection, &tenants).await?,
         };
-        let Some(tenant) = tenants::find_tenant(&mut connection, number.tenant_id).await? else {
-            return Ok(None);
-        };
-        let credential = credentials::find_credential(&mut connection, id).await?;
-        let templates = templates::list_templates(&mut connection, tenant.id).await?;
         // The keys use a connection of their own.
         drop(connection);
+        let mut accounts = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let id = number.id;
+            let account = match self.account(number, &mut found).await {
+                Ok(Some(account)) => Ok(Arc::new(account)),
+                Ok(None) => continue,
+                Err(error) => Err(error),
+            };
+            if let Ok(account) = &account {
+                self.keep(id, Arc::clone(account), asked_at);
+            }
+            accounts.push(account);
+        }
+        Ok(accounts)
+    }
+
+    async fn account(
+        &self,
+        number: SenderNumber,
+        found: &mut Found,
+    ) -> sealed_records::Result<Option<Account>> {
+        let Some(tenant) = found.tenants.get(&number.tenant_id).cloned() else {
+            return Ok(None);
+        };
         let records = self.keys.tenant(tenant.id).await?;
-        let token = credential
-            .map(|credential| -> sealed_records::Result<Token> {
-                let secret = records.open_access_token(&credential.access_token)?;
-                Ok(Token {
-                    secret,
-                    updated_at: credential.updated_at,
-                })
-            })
-            .transpose()?;
+        let token = match found.credentials.remove(&number.id) {
+            Some(credential) => Some(Token {
+                secret: records.open_access_token(&credential.access_token)?,
+                updated_at: credential.updated_at,
+            }),
+            None => None,
+        };
+        let templates = found
+            .templates
+            .iter()
+            .filter(|it| it.tenant_id == tenant.id);
         Ok(Some(Account {
+            templates: templates.cloned().collect(),
             number,
             tenant,
             records,
             token,
-            templates,
         }))
     }
+
+    fn keep(&self, id: SenderNumberId, account: Arc<Account>, asked_at: Duration) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not at each one: there may be thousands.
+        if known.len() >= known.capacity() {
+            known.retain(|_, (_, since)| asked_at < *since + LIFETIME);
+        }
+        known.insert(id, (account, asked_at));
+    }
+}
+
+/// What the accounts of some numbers are made of.
+struct Found {
+    tenants: HashMap<TenantId, Tenant>,
+    credentials: HashMap<SenderNumberId, Credential>,
+    templates: Vec<Template>,
+}
+
+fn by_id(tenants: Vec<Tenant>) -> HashMap<TenantId, Tenant> {
+    let tenants = tenants.into_iter().map(|tenant| (tenant.id, tenant));
+    tenants.collect()
 }

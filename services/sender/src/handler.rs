@@ -127,7 +127,11 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
     }
 
     async fn prepare(&self, claims: &[Claim]) -> Vec<Stored> {
-        look_up(&self.deps.database, claims, self.deps.clock.now()).await
+        let stored = look_up(&self.deps.database, claims, self.deps.clock.now()).await;
+        let messages = stored.iter().filter_map(|it| it.as_ref().ok()?.as_ref());
+        let numbers = messages.map(|it| it.message.sender_number_id);
+        self.accounts.expect(numbers).await;
+        stored
     }
 
     async fn act(&self, claim: &Claim, stored: Stored, begin: Begin<'_>) -> Effect {

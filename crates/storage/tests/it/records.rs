@@ -178,7 +178,7 @@ async fn a_template_is_replaced_by_name_and_language() {
     upsert_template(&mut tx, &template("document"), now())
         .await
         .unwrap();
-    let listed = list_templates(&mut tx, lab.tenant).await.unwrap();
+    let listed = list_templates(&mut tx, &[lab.tenant]).await.unwrap();
     let expected = Template {
         header: "document".to_owned(),
         ..first.clone()
@@ -186,7 +186,7 @@ async fn a_template_is_replaced_by_name_and_language() {
     assert_eq!(listed, [expected]);
     tx.commit().await.unwrap();
     let mut tx = stage.work().await;
-    assert_eq!(list_templates(&mut tx, other.tenant).await.unwrap(), []);
+    assert_eq!(list_templates(&mut tx, &[other.tenant]).await.unwrap(), []);
     let of_waba = list_templates_of_waba(&mut tx, "waba", "report", "en_US")
         .await
         .unwrap();

@@ -18,9 +18,12 @@ pub(crate) async fn grow(platform: &Platform, (from, to): (u64, u64)) -> anyhow:
     anyhow::ensure!(found.trim().ends_with('1'), "no message was read so far");
     let mut left = to.checked_sub(from).context("a history only grows")?;
     while left > 0 {
-        let count = left.min(AT_ONCE);
-        left -= count;
-        servers.sql(&copies(count)).await?;
+        let one = left.min(AT_ONCE);
+        let other = (left - one).min(AT_ONCE);
+        left -= one + other;
+        // One for each processor.
+        let (one, other) = (copies(one), copies(other));
+        tokio::try_join!(servers.sql(&one), servers.sql(&other))?;
     }
     servers.sql("ANALYZE messages, message_state").await?;
     Ok(())
