@@ -27,8 +27,8 @@ chaos: ## Every fault five times under 20,000 reports, and the audit (SEED=n, FA
 
 limits: ## Whether every rate is kept and used while senders come and go, and one tenant's backlog harms no other
 	@scripts/bootstrap build postgres rabbitmq
-	cargo build --bins
-	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/debug/limits
+	cargo build --release --bins
+	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/limits
 
 bench: ## What it does in a second, beside what the machine can do at best (ONLY=name)
 	@scripts/bootstrap build postgres rabbitmq
