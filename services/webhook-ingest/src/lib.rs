@@ -24,6 +24,7 @@ use crate::{apps::Apps, store::EventStore};
 
 pub use config::{Config, IngestConfig};
 pub use routes::router;
+pub use signature::is_signed;
 
 /// What the routes work with.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use sha2::Sha256;
 
 /// Whether `header` (`sha256=<64 hex digits>`) signs exactly these bytes with the app's secret. Compares in constant time.
 /// The bytes must be those on the wire: the provider signs its own escaping, which parsing and printing again would change.
-pub(crate) fn is_signed(secret: &SecretString, header: &[u8], body: &[u8]) -> bool {
+pub fn is_signed(secret: &SecretString, header: &[u8], body: &[u8]) -> bool {
     let Some(digits) = header.strip_prefix(b"sha256=") else {
         return false;
     };
