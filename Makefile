@@ -1,6 +1,6 @@
 # Every target installs what it lacks and uses private servers only: see scripts/bootstrap and scripts/devstack.
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos limits bench check dev down fmt prepare
+.PHONY: help demo test chaos limits bench micro check dev down fmt prepare
 
 # Queries are compiled against .sqlx, whatever DATABASE_URL a shell has.
 export SQLX_OFFLINE := true
@@ -35,6 +35,12 @@ bench: ## What it does in a second, beside what the machine can do at best (ONLY
 	cargo build --release --bins
 	$(if $(ONLY),,-scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/limits --report target/bench/limits.json)
 	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/bench $(if $(ONLY),--only $(ONLY))
+
+micro: ## What the pure code that every report passes through costs: its time, and its instructions
+	@scripts/bootstrap build
+	cargo bench -p micro --bench time
+	@scripts/bootstrap gungraun
+	PATH="$(CURDIR)/.dev/tools/bin:$$PATH" cargo bench -p micro --bench instructions
 
 check: ## Format, lints, dependencies, tidiness, prepared queries
 	@scripts/bootstrap build postgres sqlx deny
