@@ -16,7 +16,7 @@ use storage::{
     tenants::{Tenant, list_tenants},
 };
 
-/// How long what is known of a number is used without asking again. A token is decrypted for no longer than this.
+/// How long what is known of a number is used without asking again, its token among it.
 const LIFETIME: Duration = Duration::from_secs(10);
 
 /// A number, whose it is, and what it sends with.
