@@ -45,15 +45,6 @@ pub async fn insert_api_key(
     Ok(())
 }
 
-/// Looks a key up before any tenant is known.
-pub async fn find_api_key(
-    connection: &mut Connection,
-    id: ApiKeyId,
-) -> Result<Option<ApiKeyRecord>> {
-    let mut found = list_api_keys(connection, &[id]).await?;
-    Ok(found.remove(&id))
-}
-
 /// Looks keys up before any tenant is known; unknown ids are left out.
 pub async fn list_api_keys(
     connection: &mut Connection,

@@ -49,15 +49,6 @@ pub struct Credential {
     pub updated_at: DateTime<Utc>,
 }
 
-/// The number's credential: for workers.
-pub async fn find_credential(
-    connection: &mut Connection,
-    number: SenderNumberId,
-) -> Result<Option<Credential>> {
-    let mut found = list_credentials(connection, &[number]).await?;
-    Ok(found.remove(&number))
-}
-
 /// The credentials of these numbers, as far as they have any: for workers.
 pub async fn list_credentials(
     connection: &mut Connection,

@@ -56,10 +56,6 @@ pub async fn insert_tenant(connection: &mut Connection, tenant: &Tenant) -> Resu
     Ok(())
 }
 
-pub async fn find_tenant(connection: &mut Connection, id: TenantId) -> Result<Option<Tenant>> {
-    Ok(list_tenants(connection, &[id]).await?.pop())
-}
-
 pub async fn list_tenants(connection: &mut Connection, ids: &[TenantId]) -> Result<Vec<Tenant>> {
     let rows = sqlx::query!(
         r#"

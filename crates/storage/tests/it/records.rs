@@ -2,14 +2,14 @@
 
 use domain::{ApiKeyId, CallbackDeliveryId, SenderNumberId, TemplateId, TenantId, VendorId};
 use storage::{
-    api_keys::{NewApiKey, find_api_key, insert_api_key, revoke_api_key},
+    api_keys::{NewApiKey, insert_api_key, list_api_keys, revoke_api_key},
     callbacks::{Attempt, list_deliveries, list_endpoints, record_attempts},
-    credentials::{find_credential, is_current, upsert_credential},
+    credentials::{is_current, list_credentials, upsert_credential},
     sender_numbers::{
         find_sender_number_of, insert_sender_number, list_by_phone_number_ids, list_sender_numbers,
     },
     templates::{Template, list_templates, list_templates_of_waba, upsert_template},
-    tenants::{find_data_key, find_tenant, insert_data_key, insert_tenant, insert_vendor},
+    tenants::{find_data_key, insert_data_key, insert_tenant, insert_vendor, list_tenants},
 };
 
 use crate::{
@@ -30,7 +30,7 @@ async fn a_tenant_is_registered_by_the_gateway() {
     let mut tx = stage.gateway.begin_for(&[id]).await.unwrap();
     let tenant = tenant(id, vendor);
     insert_tenant(&mut tx, &tenant).await.unwrap();
-    let found = find_tenant(&mut tx, id).await.unwrap().unwrap();
+    let found = list_tenants(&mut tx, &[id]).await.unwrap().remove(0);
     assert_eq!(format!("{found:?}"), format!("{tenant:?}"));
     assert!(
         insert_data_key(&mut tx, id.as_uuid(), b"first", now())
@@ -68,17 +68,17 @@ async fn a_key_is_found_before_its_tenant_is_known_and_can_be_revoked() {
     tx.commit().await.unwrap();
 
     let mut unknown = stage.gateway.begin().await.unwrap();
-    let found = find_api_key(&mut unknown, key.id).await.unwrap().unwrap();
+    let found = &list_api_keys(&mut unknown, &[key.id]).await.unwrap()[&key.id];
     assert_eq!(
         (found.tenant_id, found.vendor_id),
         (Some(lab.tenant), vendor_id)
     );
-    assert_eq!((found.hash, found.revoked), (vec![9; 32], false));
+    assert_eq!((&*found.hash, found.revoked), (&[9; 32][..], false));
     assert!(
-        find_api_key(&mut unknown, ApiKeyId::new_at(now()))
+        list_api_keys(&mut unknown, &[ApiKeyId::new_at(now())])
             .await
             .unwrap()
-            .is_none()
+            .is_empty()
     );
     // Revoking is the tenant's own.
     assert!(!revoke_api_key(&mut unknown, key.id, now()).await.unwrap());
@@ -86,13 +86,7 @@ async fn a_key_is_found_before_its_tenant_is_known_and_can_be_revoked() {
     let mut tx = stage.gateway.begin_for(&[lab.tenant]).await.unwrap();
     assert!(revoke_api_key(&mut tx, key.id, now()).await.unwrap());
     assert!(!revoke_api_key(&mut tx, key.id, now()).await.unwrap());
-    assert!(
-        find_api_key(&mut tx, key.id)
-            .await
-            .unwrap()
-            .unwrap()
-            .revoked
-    );
+    assert!(list_api_keys(&mut tx, &[key.id]).await.unwrap()[&key.id].revoked);
 }
 
 #[tokio::test]
@@ -140,7 +134,7 @@ async fn a_token_is_replaced_and_the_old_one_is_known_to_be_old() {
             .unwrap();
         tx.commit().await.unwrap();
         let mut tx = stage.work().await;
-        let found = find_credential(&mut tx, lab.number).await.unwrap().unwrap();
+        let found = &list_credentials(&mut tx, &[lab.number]).await.unwrap()[&lab.number];
         assert_eq!((&*found.access_token, found.updated_at), (&token[..], at));
         stored.push(found.updated_at);
     }

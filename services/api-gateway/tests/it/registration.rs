@@ -1,7 +1,7 @@
 use reqwest::StatusCode;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use storage::{callbacks::list_endpoints, credentials::find_credential};
+use storage::{callbacks::list_endpoints, credentials::list_credentials};
 
 use crate::support::{App, merged, problem, registration, report};
 
@@ -32,8 +32,8 @@ async fn a_lab_is_made_with_everything_that_it_sends_with() {
     let number = numbers[0]["id"].as_str().unwrap().parse().unwrap();
     let number = domain::SenderNumberId::from_uuid(number);
     let mut connection = app.worker.acquire().await.unwrap();
-    let sealed = find_credential(&mut connection, number).await.unwrap();
-    let token = records.open_access_token(&sealed.unwrap().access_token);
+    let sealed = list_credentials(&mut connection, &[number]).await.unwrap();
+    let token = records.open_access_token(&sealed[&number].access_token);
     assert_eq!(token.unwrap().expose_secret(), "EAAG-token-of-1001-wxyz");
     let endpoints = list_endpoints(&mut connection, &[lab.tenant()]).await;
     let secret = records.open_callback_secret(&endpoints.unwrap()[0].secret);

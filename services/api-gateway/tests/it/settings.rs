@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use storage::{
     callbacks::list_endpoints,
-    credentials::find_credential,
+    credentials::list_credentials,
     work::{NewPause, insert_pauses},
 };
 
@@ -52,14 +52,11 @@ async fn a_new_token_takes_the_old_ones_place_and_what_waited_for_it_goes_on() {
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
     assert_eq!(answer.text().await.unwrap(), "");
 
-    let sealed = find_credential(&mut connection, number)
-        .await
-        .unwrap()
-        .unwrap();
+    let sealed = list_credentials(&mut connection, &[number]).await.unwrap();
     let token = app
         .records(&lab)
         .await
-        .open_access_token(&sealed.access_token);
+        .open_access_token(&sealed[&number].access_token);
     assert_eq!(token.unwrap().expose_secret(), "EAAG-a-new-token-9876");
     assert_eq!(app.count("credentials").await, 1);
     assert_eq!(app.count("pauses").await, 0);
@@ -80,7 +77,7 @@ async fn a_token_cannot_be_read_with_the_gateways_rights() {
     let gateway = connect(&app.database.gateway_url);
     let number = number(&app).await;
     let mut tx = gateway.begin_for(&[lab.tenant()]).await.unwrap();
-    let read = find_credential(&mut tx, number).await;
+    let read = list_credentials(&mut tx, &[number]).await;
     assert!(
         matches!(read, Err(storage::Error::Statement(_))),
         "{read:?}"

@@ -102,7 +102,7 @@ async fn reports_together_keep_within_their_budget() {
 async fn a_report_beside_a_backlog_looks_at_no_more_than_alone() {
     let meter = Meter::start().await;
     let lab = Lab::register(&meter.platform, Terms::default()).await;
-    // The planner knows the table as it is at night, and nobody tells it otherwise.
+    // The planner knows the table as it is when nothing is left to do, and nobody tells it otherwise.
     let database = &meter.platform.database;
     let blind = "alter table work set (autovacuum_enabled = off)";
     database.execute(blind).await;

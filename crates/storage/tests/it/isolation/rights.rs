@@ -1,6 +1,6 @@
 use domain::{EventId, WorkKind};
 use storage::{
-    credentials::{find_credential, upsert_credential},
+    credentials::{list_credentials, upsert_credential},
     events::{NewEvent, insert_events, list_events},
     tenants::{find_data_key, insert_data_key},
     webhook_apps::{WebhookApp, find_app, upsert_app},
@@ -37,11 +37,8 @@ async fn the_gateway_writes_tokens_that_it_cannot_read_back() {
     assert_eq!(try_statement(&stage.gateway, &tenants, read).await, Ok(1));
 
     let mut worker = stage.work().await;
-    let stored = find_credential(&mut worker, a.number)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(stored.access_token, b"a newer token");
+    let stored = list_credentials(&mut worker, &[a.number]).await.unwrap();
+    assert_eq!(stored[&a.number].access_token, b"a newer token");
 }
 
 #[tokio::test]
