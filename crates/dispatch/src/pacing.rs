@@ -15,6 +15,9 @@ const PAIRS_KEPT: usize = 10_000;
 /// What is released is acted on, or lost, within its leases.
 const USED_WITHIN: Duration = Duration::from_mins(3);
 
+/// How long tokens gather for what has waited long enough not to mind.
+const GATHERING: Duration = Duration::from_millis(200);
+
 /// The token buckets of the flows in the partitions that we own, and of the pairs within them. Exact without sharing:
 /// nobody else releases them. Instants are monotonic.
 #[derive(Debug, Default)]
@@ -121,6 +124,14 @@ impl Pacing {
         })
     }
 
+    /// Whether outcomes would let more of the flow go, sooner than its next token does, when so much of it is in flight.
+    pub(crate) fn waits_for_outcomes(&self, flow: FlowId, out: u32) -> bool {
+        self.flows.get(&flow).is_some_and(|pace| {
+            let is_held_up = pace.bucket.as_ref().is_some_and(TokenBucket::is_held_up);
+            out >= pace.limits.window || is_held_up
+        })
+    }
+
     /// What the flow depends on, as far as that is known.
     pub(crate) fn scopes(&self, flow: FlowId) -> &[Scope] {
         self.flows
@@ -150,6 +161,15 @@ impl Pacing {
     pub(crate) fn refilled_at(&self, flow: FlowId, now: Duration) -> Option<Duration> {
         let bucket = self.flows.get(&flow)?.bucket.as_ref()?;
         Some(bucket.next_at(now)).filter(|at| *at > now)
+    }
+
+    /// The same for what may wait until there are a few tokens: released together, they share their way. Most of the bucket
+    /// stays free, so that nothing is lost while they gather.
+    pub(crate) fn gathered_at(&self, flow: FlowId, now: Duration) -> Option<Duration> {
+        let next = self.refilled_at(flow, now)?;
+        let bucket = self.flows.get(&flow)?.bucket.as_ref()?;
+        let few = bucket.filled_at(bucket.room() / 4, now);
+        Some(next.max(few.min(now + GATHERING)))
     }
 
     /// Takes a token of the pair, of whose earlier ones so many are unused; otherwise says when there will be one. After a
@@ -378,6 +398,37 @@ mod tests {
         take(&mut pacing, 5);
         let refilled = pacing.refilled_at(flow(), later).unwrap();
         assert!(refilled > later && refilled <= later + Duration::from_millis(101));
+    }
+
+    #[test]
+    fn outcomes_matter_to_a_full_window_and_to_a_bucket_that_is_nearly_all_unused() {
+        let later = START + Duration::from_mins(1);
+        let mut pacing = pacing(limits(10.0, 5, 10), vec![], later);
+        assert_eq!(pacing.permits(&idle(), later), 5);
+        take(&mut pacing, 3);
+        assert!(!pacing.waits_for_outcomes(flow(), 3));
+        assert!(pacing.waits_for_outcomes(flow(), 10));
+        take(&mut pacing, 1);
+        assert!(pacing.waits_for_outcomes(flow(), 4));
+    }
+
+    #[test]
+    fn tokens_gather_while_there_is_room_for_more_and_not_for_long() {
+        let later = START + Duration::from_mins(1);
+        let waits = |per_second, burst| {
+            let mut pacing = pacing(limits(per_second, burst, 1000), vec![], later);
+            assert_eq!(pacing.permits(&idle(), later), burst);
+            take(&mut pacing, burst);
+            // They were used.
+            assert_eq!(pacing.permits(&idle(), later), 0);
+            let at = pacing.gathered_at(flow(), later).unwrap();
+            at.saturating_sub(later).as_millis()
+        };
+        assert_eq!(waits(1.0, 1), 1000);
+        assert_eq!(waits(10.0, 3), 100);
+        assert_eq!(waits(100.0, 40), 100);
+        assert_eq!(waits(20.0, 20), 200);
+        assert_eq!(waits(100.0, 400), 200);
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::{
     wake::{Heard, Looks},
 };
 
+/// For so long after it became due every moment matters to what waits.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// Releases the due work of the partitions that this replica owns, at each flow's rate.
 /// One task has it: that is what makes the token buckets exact.
 pub(crate) struct Releaser<H: Handler> {
@@ -29,6 +32,8 @@ pub(crate) struct Releaser<H: Handler> {
     replica: Uuid,
     owned: Owned,
     looks: Looks,
+    /// Where something was left, at the last look, that an outcome may let go.
+    short: BTreeSet<i16>,
     /// When it last looked at all partitions, whatever was heard.
     polled_at: tokio::time::Instant,
     pacing: Pacing,
@@ -60,6 +65,7 @@ impl<H: Handler> Releaser<H> {
             replica: Uuid::new_v4(),
             owned: Owned::default(),
             looks: Looks::default(),
+            short: BTreeSet::new(),
             polled_at: tokio::time::Instant::now(),
             pacing: Pacing::default(),
         }
@@ -70,6 +76,8 @@ impl<H: Handler> Releaser<H> {
     pub(crate) async fn turn(&mut self, heard: Heard) -> storage::Result<Duration> {
         let began = self.deps.clock.monotonic();
         self.looks.at_once(heard.partitions);
+        let short = heard.rooms.intersection(&self.short).copied();
+        self.looks.at_once(short);
         if heard.owners {
             // Another replica came, went, or gave up partitions.
             self.owned.renew_at = Duration::ZERO;
@@ -163,6 +171,7 @@ impl<H: Handler> Releaser<H> {
     /// Returns when something more will be due.
     async fn release_due(&mut self, partitions: &[i16]) -> storage::Result<Looks> {
         let asked = self.instant();
+        self.short.retain(|it| !partitions.contains(it));
         let database = self.deps.database.clone();
         let mut connection = database.acquire().await?;
         let waiting = connection.list_waiting_flows(self.kind, partitions).await?;
@@ -182,6 +191,48 @@ impl<H: Handler> Releaser<H> {
         let now = self.instant();
         self.refresh_limits(&due, now).await?;
         let gates = self.gates(&mut connection, &due).await?;
+        let (permits, trying) = self.permits(due, &mut in_flight, (&gates, now), &mut looks);
+        let open: Vec<FlowPermits> = permits.iter().copied().filter(|p| p.permits > 0).collect();
+        let mut left = permits.clone();
+        if !open.is_empty() {
+            let picked = connection.pick_due(self.kind, &open, now.wall).await?;
+            left.retain(|it| it.permits <= count_of(it.flow, &picked));
+            let (chosen, postponed) = self.keep_pairs(&mut connection, picked, &in_flight).await?;
+            for flow in postponed {
+                // What was behind them may go now.
+                looks.no_later_than(flow.partition(), now.monotonic);
+            }
+            let chosen = self.take_turns(&mut connection, chosen, &trying).await?;
+            if !chosen.is_empty() {
+                self.release(&mut connection, chosen).await?;
+            }
+        }
+        // Of these there may be more. Of the others nothing is due.
+        for FlowPermits { flow, permits } in left {
+            let out = in_flight.get(&flow).map_or(0, |it| it.out);
+            if self.pacing.waits_for_outcomes(flow, out + permits) {
+                self.short.insert(flow.partition());
+            }
+            let at = if is_fresh(flow, &waiting, asked.wall) {
+                self.pacing.refilled_at(flow, now.monotonic)
+            } else {
+                self.pacing.gathered_at(flow, now.monotonic)
+            };
+            if let Some(at) = at {
+                looks.no_later_than(flow.partition(), at);
+            }
+        }
+        Ok(looks)
+    }
+
+    /// How many of each flow may be released, and what those would try that stand before a pause which is over.
+    fn permits(
+        &mut self,
+        due: Vec<FlowId>,
+        in_flight: &mut HashMap<FlowId, InFlight>,
+        (gates, now): (&Gates, Instant),
+        looks: &mut Looks,
+    ) -> (Vec<FlowPermits>, HashMap<FlowId, Vec<Scope>>) {
         let mut permits = Vec::with_capacity(due.len());
         let mut trying = HashMap::new();
         for flow in due {
@@ -194,11 +245,13 @@ impl<H: Handler> Releaser<H> {
                     trying.insert(flow, scopes);
                     1
                 }
-                Gate::Shut(until) => {
-                    if let Some(until) = until {
-                        let at = now.monotonic + until_then(until, now.wall);
-                        looks.no_later_than(flow.partition(), at);
-                    }
+                Gate::Shut(Some(until)) => {
+                    let at = now.monotonic + until_then(until, now.wall);
+                    looks.no_later_than(flow.partition(), at);
+                    continue;
+                }
+                Gate::Shut(None) => {
+                    self.short.insert(flow.partition());
                     continue;
                 }
             };
@@ -207,26 +260,7 @@ impl<H: Handler> Releaser<H> {
                 permits: most,
             });
         }
-        let open: Vec<FlowPermits> = permits.iter().copied().filter(|p| p.permits > 0).collect();
-        if !open.is_empty() {
-            let picked = connection.pick_due(self.kind, &open, now.wall).await?;
-            let (chosen, postponed) = self.keep_pairs(&mut connection, picked, &in_flight).await?;
-            for flow in postponed {
-                // What was behind them may go now.
-                looks.no_later_than(flow.partition(), now.monotonic);
-            }
-            let chosen = self.take_turns(&mut connection, chosen, &trying).await?;
-            if !chosen.is_empty() {
-                self.release(&mut connection, chosen).await?;
-            }
-        }
-        // A flow that waits for its window, not for a token, is woken by the outcome that makes room.
-        for flow in permits.iter().map(|it| it.flow) {
-            if let Some(at) = self.pacing.refilled_at(flow, now.monotonic) {
-                looks.no_later_than(flow.partition(), at);
-            }
-        }
-        Ok(looks)
+        (permits, trying)
     }
 
     /// Keeps what does not try anything, and what got the turn to try all that was paused for its flow.
@@ -402,6 +436,19 @@ async fn paused_pairs(
     scopes.dedup();
     let pauses = connection.list_pauses(&scopes).await?;
     Ok(pauses.into_iter().map(|p| (p.scope, p.until)).collect())
+}
+
+/// Whether what goes first of a flow became due just now: somebody may be waiting for it.
+fn is_fresh(flow: FlowId, waiting: &[WaitingFlow], now: DateTime<Utc>) -> bool {
+    let of_flow = waiting.iter().filter(|it| it.flow == flow);
+    let due = of_flow.filter(|it| it.first_due_at <= now);
+    let first = due.min_by_key(|it| it.lane);
+    first.is_some_and(|it| now < it.first_due_at + FRESH)
+}
+
+fn count_of(flow: FlowId, picked: &[Candidate]) -> u32 {
+    let of_flow = picked.iter().filter(|it| it.flow == flow);
+    u32::try_from(of_flow.count()).unwrap_or(u32::MAX)
 }
 
 fn due_flows(waiting: &[WaitingFlow], now: DateTime<Utc>) -> Vec<FlowId> {

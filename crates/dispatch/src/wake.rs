@@ -21,6 +21,8 @@ pub(crate) struct Wake {
 pub(crate) struct Heard {
     /// There may be work in these.
     pub(crate) partitions: BTreeSet<i16>,
+    /// In these something came to its end.
+    pub(crate) rooms: BTreeSet<i16>,
     /// There may be partitions to take, or to give up, and work in any of them.
     pub(crate) owners: bool,
 }
@@ -31,6 +33,9 @@ impl Wake {
         match news {
             News::Work(partition) => {
                 heard.partitions.insert(partition);
+            }
+            News::Room(partition) => {
+                heard.rooms.insert(partition);
             }
             News::Owners => heard.owners = true,
         }

@@ -90,6 +90,17 @@ impl TokenBucket {
         self.tokens + earned + ROUNDING >= f64::from(self.rate.burst)
     }
 
+    /// How many tokens fit in beside the permits that lie unused.
+    pub const fn room(&self) -> u32 {
+        self.rate.burst.saturating_sub(self.outstanding)
+    }
+
+    /// Whether so many permits lie unused that less is earned than could be until it is seen that they were used, even if
+    /// each token is looked for the moment it is there.
+    pub const fn is_held_up(&self) -> bool {
+        self.room() < 2
+    }
+
     /// How many permits may be taken now, if `outstanding` of those taken before are still unused.
     pub fn available(&mut self, now: Duration, outstanding: u32) -> u32 {
         self.refill(now, self.outstanding.max(outstanding));
@@ -111,11 +122,17 @@ impl TokenBucket {
 
     /// The instant at which one token will be there if nothing is outstanding; `now` if there is one.
     pub fn next_at(&self, now: Duration) -> Duration {
-        if whole(self.tokens + ROUNDING) > 0 {
+        self.filled_at(1, now)
+    }
+
+    /// The same for several.
+    pub fn filled_at(&self, tokens: u32, now: Duration) -> Duration {
+        if whole(self.tokens + ROUNDING) >= tokens {
             return now;
         }
+        let missing = f64::from(tokens) - self.tokens;
         // A nanosecond more: the division rounds to the nearest one.
-        let wait = Duration::try_from_secs_f64((1.0 - self.tokens) / self.rate.per_second)
+        let wait = Duration::try_from_secs_f64(missing / self.rate.per_second)
             .unwrap_or(Duration::MAX)
             .saturating_add(Duration::from_nanos(1));
         self.refilled_at.saturating_add(wait).max(now)

@@ -22,8 +22,32 @@ pub struct WorkSignal {
 pub enum News {
     /// There may be work in this partition.
     Work(i16),
+    /// Work of this partition came to its end: there is room for what waited for that.
+    Room(i16),
     /// There may be partitions to take, or to give up.
     Owners,
+}
+
+impl WorkSignal {
+    pub(crate) fn payload(self) -> String {
+        let kind = self.kind.as_str();
+        match self.news {
+            News::Work(partition) => format!("{kind}:{partition}"),
+            News::Room(partition) => format!("{kind}:room:{partition}"),
+            News::Owners => format!("{kind}:owners"),
+        }
+    }
+
+    fn parse(payload: &str) -> Option<Self> {
+        let (kind, news) = payload.split_once(':')?;
+        let news = match (news, news.strip_prefix("room:")) {
+            ("owners", _) => News::Owners,
+            (_, Some(partition)) => News::Room(partition.parse().ok()?),
+            (partition, None) => News::Work(partition.parse().ok()?),
+        };
+        let kind = WorkKind::from_str(kind).ok()?;
+        Some(Self { kind, news })
+    }
 }
 
 /// Hears of new work. A signal can be lost (a dropped connection), so a listener also looks for itself now and then.
@@ -43,7 +67,7 @@ impl WorkListener {
     pub async fn next(&mut self) -> Result<Option<WorkSignal>> {
         loop {
             if let Ok(heard) = timeout(SILENCE, self.listener.try_recv()).await {
-                return Ok(heard?.and_then(|notification| parse(notification.payload())));
+                return Ok(heard?.and_then(|it| WorkSignal::parse(it.payload())));
             }
             let asked = sqlx::query("SELECT 1").execute(&mut self.listener);
             timeout(PATIENCE, asked)
@@ -53,13 +77,17 @@ impl WorkListener {
     }
 }
 
-fn parse(payload: &str) -> Option<WorkSignal> {
-    let (kind, news) = payload.split_once(':')?;
-    Some(WorkSignal {
-        kind: WorkKind::from_str(kind).ok()?,
-        news: match news {
-            "owners" => News::Owners,
-            partition => News::Work(partition.parse().ok()?),
-        },
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_what_is_heard() {
+        for news in [News::Work(7), News::Room(7), News::Owners] {
+            let kind = WorkKind::Send;
+            let signal = WorkSignal { kind, news };
+            assert_eq!(WorkSignal::parse(&signal.payload()), Some(signal));
+        }
+        assert_eq!(WorkSignal::parse("send:somewhere"), None);
+    }
 }

@@ -81,7 +81,10 @@ impl Bench {
         let samples = self.options.samples;
         let warm_up = samples / 5;
         idle::measure(&self.platform, (0, warm_up)).await?;
+        let meter = Meter::start(&self.platform.servers).await?;
         let waits = idle::measure(&self.platform, (warm_up, samples)).await?;
+        let cost = meter.stop(&self.platform.servers, u64::try_from(samples)?);
+        cost.await?.print();
         let mut add = |name, quantile, goal| {
             let value = micros_to_millis(waits.value_at_quantile(quantile));
             self.report

@@ -13,6 +13,8 @@ use crate::{
     saturation::as_f64,
 };
 
+/// Between two single reports: so long that they leave the machine room for a backlog's.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long all timed reports may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -24,19 +26,18 @@ pub(crate) async fn measure(
     (backlog, samples): (u32, usize),
 ) -> anyhow::Result<Fairness> {
     let single = cast.single.index;
-    let pause = Duration::from_millis(40);
-    time(platform, (single, "warm"), samples / 4, pause).await?;
-    let mut idle = time(platform, (single, "before"), samples / 2, pause).await?;
+    time(platform, (single, "warm"), samples / 4, PAUSE).await?;
+    let mut idle = time(platform, (single, "before"), samples / 2, PAUSE).await?;
     say(&format!("limits: {backlog} messages wait for one tenant"));
     let buried = cast.buried.index;
     cast.originals
         .add_reports(platform, buried, backlog)
         .await?;
-    time(platform, (single, "settle"), samples / 4, pause).await?;
-    let loaded = time(platform, (single, "loaded"), samples, pause).await?;
+    time(platform, (single, "settle"), samples / 4, PAUSE).await?;
+    let loaded = time(platform, (single, "loaded"), samples, PAUSE).await?;
     backlog::clear(platform, buried).await?;
     platform.until_done(END).await?;
-    idle.extend(time(platform, (single, "after"), samples / 2, pause).await?);
+    idle.extend(time(platform, (single, "after"), samples / 2, PAUSE).await?);
 
     say("limits: bulk waits on a number, and reports come");
     cast.originals

@@ -10,7 +10,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 200_000)]
     pub(crate) backlog: u32,
     /// How many single reports are timed each time.
-    #[arg(long, value_name = "COUNT", default_value_t = 200)]
+    #[arg(long, value_name = "COUNT", default_value_t = 500)]
     pub(crate) samples: usize,
     /// Where the result goes as JSON.
     #[arg(long, value_name = "FILE", default_value = "target/limits/report.json")]

@@ -29,6 +29,31 @@ fn a_rate_at_which_nothing_passes_is_refused(#[case] per_second: f64, #[case] bu
     assert_eq!(Rate::new(per_second, burst), Err(InvalidRate));
 }
 
+/// Who looks for each token, a little late, and sees only then that the permit before was used, gets the full rate of a
+/// bucket that is not held up, and less of one that is.
+#[rstest]
+#[case(1, true)]
+#[case(2, true)]
+#[case(3, false)]
+#[case(20, false)]
+fn a_bucket_is_held_up_if_it_would_earn_more_by_being_told_of_use(
+    #[case] burst: u32,
+    #[case] held_up: bool,
+) {
+    let mut bucket = TokenBucket::empty(rate(10.0, burst), START);
+    let mut taken = 0;
+    let mut now = START;
+    while now < after(10_000) {
+        now = bucket.next_at(now) + Duration::from_millis(50);
+        if bucket.available(now, 0) > 0 {
+            bucket.take(1);
+            taken += 1;
+            assert_eq!(bucket.is_held_up(), held_up);
+        }
+    }
+    assert_eq!(taken < 99, held_up, "{taken} of 100");
+}
+
 #[test]
 fn a_full_bucket_gives_its_burst_and_then_its_rate() {
     let mut bucket = TokenBucket::full(rate(10.0, 5), START);

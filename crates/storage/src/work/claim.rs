@@ -44,6 +44,9 @@ impl TryFrom<Row> for Claim {
 }
 
 /// Claims released work. The attempt number must be the one in the hint: a redelivered or stale hint claims nothing.
+///
+/// A claim of what may be done twice is not waited for until the disk has it: a crash of the server takes it back, and
+/// another has it then under the same number. Of a send there is one claim of each number, ever.
 pub async fn claim(
     connection: &mut Connection,
     work: &[(WorkId, i32)],
@@ -57,6 +60,7 @@ pub async fn claim(
         WHERE id = ANY (ARRAY(
             SELECT w.id FROM work AS w JOIN UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt) USING (id)
             WHERE w.id = ANY ($1) AND w.attempt = item.attempt AND w.state = 'released' AND w.lease_until > $3
+              AND set_config('synchronous_commit', CASE w.kind WHEN 'send' THEN current_setting('synchronous_commit') ELSE 'off' END, true) <> ''
             -- Whoever has it locked makes the hint stale: there is nothing to wait for.
             FOR UPDATE OF w SKIP LOCKED))
         RETURNING id, kind, flow, lane, subject, tenant_id, attempt, failures, losses, begun, traceparent, created_at

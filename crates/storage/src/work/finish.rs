@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use domain::{Scope, WorkId, WorkKind};
 use uuid::Uuid;
 
-use super::insert::signal;
-use crate::{Connection, Result, error::parse};
+use super::insert::notify;
+use crate::{Connection, News, Result, WorkSignal, error::parse};
 
 /// What becomes of claimed work.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,26 +43,32 @@ impl Finished {
     }
 }
 
-/// Records outcomes and wakes the releasers whose windows got room. Returns the work whose claim was still the caller's.
+/// Records outcomes and tells the releasers what has room now, or waits again. Returns the work whose claim was still the caller's.
 pub async fn finish(
     connection: &mut Connection,
     finished: &[Finished],
     now: DateTime<Utc>,
 ) -> Result<HashSet<WorkId>> {
-    let mut ours = Vec::with_capacity(finished.len());
-    ours.extend(done(connection, finished).await?);
-    ours.extend(retry(connection, finished).await?);
-    ours.extend(hold(connection, finished).await?);
-    ours.extend(dead(connection, finished, now).await?);
-    let mut places = Vec::with_capacity(ours.len());
-    for (_, kind, partition) in &ours {
-        places.push((parse::<WorkKind>("work.kind", kind)?, *partition));
+    let again = retry(connection, finished).await?;
+    let mut over = done(connection, finished).await?;
+    over.extend(hold(connection, finished).await?);
+    over.extend(dead(connection, finished, now).await?);
+    let again = again
+        .iter()
+        .map(|place| (place, News::Work as fn(i16) -> News));
+    let over = over
+        .iter()
+        .map(|place| (place, News::Room as fn(i16) -> News));
+    let mut ours = HashSet::with_capacity(finished.len());
+    let mut signals = Vec::with_capacity(finished.len());
+    for ((id, kind, partition), news) in again.chain(over) {
+        ours.insert(WorkId::from_uuid(*id));
+        let kind = parse("work.kind", kind)?;
+        let news = news(*partition);
+        signals.push(WorkSignal { kind, news });
     }
-    signal(connection, places.into_iter()).await?;
-    Ok(ours
-        .into_iter()
-        .map(|(id, ..)| WorkId::from_uuid(id))
-        .collect())
+    notify(connection, signals.into_iter()).await?;
+    Ok(ours)
 }
 
 type Place = (Uuid, String, i16);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{FlowId, Lane, TenantId, WorkId, WorkKind};
 use uuid::Uuid;
 
-use crate::{Connection, Result, listener::CHANNEL};
+use crate::{Connection, News, Result, WorkSignal, listener::CHANNEL};
 
 /// Work to be done.
 #[derive(Debug, Clone)]
@@ -82,25 +82,32 @@ pub async fn signal(
     connection: &mut Connection,
     places: impl Iterator<Item = (WorkKind, i16)>,
 ) -> Result<()> {
-    let payloads: BTreeSet<String> = places
-        .map(|(kind, partition)| format!("{}:{partition}", kind.as_str()))
-        .collect();
-    notify(connection, payloads.into_iter().collect()).await
+    let signals = places.map(|(kind, partition)| WorkSignal {
+        kind,
+        news: News::Work(partition),
+    });
+    notify(connection, signals).await
 }
 
 /// Tells the replicas that share this kind of work that there may be partitions to take, or to give up.
 pub(super) async fn signal_owners(connection: &mut Connection, kind: WorkKind) -> Result<()> {
-    notify(connection, vec![format!("{}:owners", kind.as_str())]).await
+    let news = News::Owners;
+    notify(connection, std::iter::once(WorkSignal { kind, news })).await
 }
 
-async fn notify(connection: &mut Connection, payloads: Vec<String>) -> Result<()> {
+/// Says each of them once, when the transaction commits.
+pub(super) async fn notify(
+    connection: &mut Connection,
+    signals: impl Iterator<Item = WorkSignal>,
+) -> Result<()> {
+    let payloads: BTreeSet<String> = signals.map(WorkSignal::payload).collect();
     if payloads.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         r#"SELECT pg_notify($1, payload) AS "notified: ()" FROM UNNEST($2::text[]) AS payload"#,
         CHANNEL,
-        &payloads
+        &payloads.into_iter().collect::<Vec<_>>()
     )
     .fetch_all(connection)
     .await?;

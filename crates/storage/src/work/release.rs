@@ -177,7 +177,8 @@ pub async fn pick_due(
         .collect())
 }
 
-/// Marks work as released, if `owner` still owns its partition. Returns what was released.
+/// Marks work as released, if `owner` still owns its partition. Returns what was released. Nobody waits until the disk has it:
+/// what a crash of the server takes back waits as it did, and its hint claims nothing.
 pub async fn release(
     connection: &mut Connection,
     owner: Uuid,
@@ -185,7 +186,7 @@ pub async fn release(
     now: DateTime<Utc>,
     lease_until: DateTime<Utc>,
 ) -> Result<Vec<WorkId>> {
-    let rows = sqlx::query_scalar!(
+    let rows = sqlx::query!(
         r#"
         UPDATE work SET state = 'released', lease_until = $3, reason = NULL
         WHERE id = ANY (ARRAY(
@@ -196,7 +197,7 @@ pub async fn release(
             FOR UPDATE OF w SKIP LOCKED
             -- Until this is committed nobody takes the partition, so that the next owner sees all that was released.
             FOR SHARE OF o))
-        RETURNING id
+        RETURNING id, set_config('synchronous_commit', 'off', true) AS commits
         "#,
         &work.iter().map(WorkId::as_uuid).collect::<Vec<_>>(),
         owner,
@@ -205,7 +206,8 @@ pub async fn release(
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(WorkId::from_uuid).collect())
+    let ids = rows.into_iter().map(|row| WorkId::from_uuid(row.id));
+    Ok(ids.collect())
 }
 
 /// Moves the due instant of waiting or just released work: its recipient's pair limit, or a hint that could not be published.

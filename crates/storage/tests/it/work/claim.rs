@@ -1,7 +1,7 @@
-use domain::{WorkId, WorkKind};
-use storage::work::{self, Disposition, begin, claim, claim_abandoned, reclaim_released};
+use domain::{Lane, WorkId, WorkKind};
+use storage::work::{self, Disposition, NewWork, begin, claim, claim_abandoned, reclaim_released};
 
-use super::{all_partitions, any_flow, claimed, finish_one, new_work, released, row};
+use super::{all_partitions, any_flow, claimed, commits_how, finish_one, new_work, released, row};
 use crate::support::{now, seconds, stage};
 
 #[tokio::test]
@@ -21,6 +21,31 @@ async fn a_hint_claims_once() {
     );
     assert_eq!(row(&mut tx, ids[0]).await.unwrap().lease_until, Some(lease));
     assert_eq!(claim(&mut tx, &hints, now(), lease).await.unwrap(), []);
+}
+
+/// Of a send a claim is on the disk before anybody knows of it: after a crash of the server its number would be another's.
+#[tokio::test]
+async fn only_the_claim_of_a_send_waits_for_the_disk() {
+    let stage = stage().await;
+    let mut commits = Vec::new();
+    for kind in [WorkKind::Send, WorkKind::Event, WorkKind::Callback] {
+        let mut tx = stage.work().await;
+        // As it is where it matters.
+        let durable = sqlx::query("set local synchronous_commit = on");
+        durable.execute(&mut *tx).await.unwrap();
+        let new = NewWork {
+            kind,
+            ..new_work(any_flow(), Lane::Report, now())
+        };
+        let lease = now() + seconds(60);
+        work::insert(&mut tx, std::slice::from_ref(&new), Some(lease))
+            .await
+            .unwrap();
+        let claims = claim(&mut tx, &[(new.id, 0)], now(), lease).await.unwrap();
+        assert_eq!(claims.len(), 1);
+        commits.push(commits_how(&mut tx).await);
+    }
+    assert_eq!(commits, ["on", "off", "off"]);
 }
 
 #[tokio::test]
@@ -43,7 +68,7 @@ async fn a_stale_hint_claims_nothing() {
             .unwrap(),
         []
     );
-    let waiting = new_work(any_flow(), domain::Lane::Report, now());
+    let waiting = new_work(any_flow(), Lane::Report, now());
     work::insert(&mut tx, std::slice::from_ref(&waiting), None)
         .await
         .unwrap();

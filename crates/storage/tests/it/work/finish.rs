@@ -1,12 +1,10 @@
 use domain::{Lane, Scope, SenderNumberId, WorkKind};
 use storage::{
-    WorkListener,
+    News, WorkListener, WorkSignal,
     work::{Disposition, cancel, finish, insert},
 };
 
-use super::{
-    any_flow, claimed, finish_one, finished, new_work, next_signal, released, row, signal_of,
-};
+use super::{any_flow, claimed, finish_one, finished, new_work, next_signal, released, row};
 use crate::support::{now, seconds, stage};
 
 fn retry(failed: bool) -> Disposition {
@@ -92,21 +90,29 @@ async fn every_outcome_is_fenced_by_the_number_of_its_claim() {
     }
 }
 
-/// Room in a flow's window is news for the releaser.
+/// Room in a flow's window is news for the releaser, and so is what waits again.
 #[tokio::test]
 async fn an_outcome_wakes_the_releaser() {
     let stage = stage().await;
-    let mut tx = stage.work().await;
-    let claim = claimed(&mut tx, 1).await.remove(0);
-    tx.commit().await.unwrap();
-    let mut listener = WorkListener::connect(&stage.worker).await.unwrap();
-    let mut tx = stage.work().await;
-    assert!(finish_one(&mut tx, &claim, Disposition::Done).await);
-    tx.commit().await.unwrap();
-    assert_eq!(
-        next_signal(&mut listener).await,
-        Some(signal_of(claim.flow))
-    );
+    for (disposition, news) in [
+        (Disposition::Done, News::Room as fn(i16) -> News),
+        (hold(), News::Room),
+        (dead(), News::Room),
+        (retry(true), News::Work),
+    ] {
+        let mut tx = stage.work().await;
+        let claim = claimed(&mut tx, 1).await.remove(0);
+        tx.commit().await.unwrap();
+        let mut listener = WorkListener::connect(&stage.worker).await.unwrap();
+        let mut tx = stage.work().await;
+        assert!(finish_one(&mut tx, &claim, disposition).await);
+        tx.commit().await.unwrap();
+        let told = WorkSignal {
+            kind: claim.kind,
+            news: news(claim.flow.partition()),
+        };
+        assert_eq!(next_signal(&mut listener).await, Some(told));
+    }
 }
 
 #[tokio::test]

@@ -79,6 +79,12 @@ pub(crate) async fn claimed(tx: &mut Connection, count: usize) -> Vec<Claim> {
     claims
 }
 
+/// Whether the end of this transaction is waited for until the disk has it.
+pub(crate) async fn commits_how(tx: &mut Connection) -> String {
+    let asked = sqlx::query_scalar("select current_setting('synchronous_commit')");
+    asked.fetch_one(tx).await.unwrap()
+}
+
 /// Claims what waits for this subject, whoever owns its partition.
 pub(crate) async fn claim_subject(tx: &mut Connection, subject: Uuid) -> Claim {
     let (id, attempt): (Uuid, i32) = sqlx::query_as(

@@ -10,7 +10,9 @@ use storage::{
 };
 use uuid::Uuid;
 
-use super::{all_partitions, any_flow, claimed, new_work, released, row, sole_owner, state};
+use super::{
+    all_partitions, any_flow, claimed, commits_how, new_work, released, row, sole_owner, state,
+};
 use crate::support::{now, seconds, stage};
 
 const LANES: [Lane; 3] = [Lane::Reply, Lane::Report, Lane::Bulk];
@@ -168,9 +170,12 @@ async fn only_the_owner_of_a_partition_releases_its_work_and_only_once() {
     );
     assert_eq!(state(&mut tx, work[0]).await.unwrap(), "waiting");
 
+    let durable = sqlx::query("set local synchronous_commit = on");
+    durable.execute(&mut *tx).await.unwrap();
     let mut done = release(&mut tx, owner, &work, now(), lease).await.unwrap();
     done.sort_unstable();
     assert_eq!(done, work);
+    assert_eq!(commits_how(&mut tx).await, "off");
     let stored = row(&mut tx, work[0]).await.unwrap();
     assert_eq!(
         (&*stored.state, stored.lease_until, stored.attempt),

@@ -235,7 +235,12 @@ impl Tables {
                 continue;
             };
             ended.insert(id);
-            self.signal_work(tx, work.kind, work.flow.partition());
+            let partition = work.flow.partition();
+            if matches!(outcome.disposition, Disposition::Retry { .. }) {
+                self.signal_work(tx, work.kind, partition);
+            } else {
+                self.signal_room(tx, work.kind, partition);
+            }
             work.lease_until = None;
             let left = match &outcome.disposition {
                 Disposition::Done => None,

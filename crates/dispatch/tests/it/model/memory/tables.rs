@@ -262,6 +262,11 @@ impl Tables {
         self.signal(tx, WorkSignal { kind, news });
     }
 
+    pub(crate) fn signal_room(&mut self, tx: Tx, kind: WorkKind, partition: i16) {
+        let news = News::Room(partition);
+        self.signal(tx, WorkSignal { kind, news });
+    }
+
     pub(crate) fn signal_owners(&mut self, tx: Tx, kind: WorkKind) {
         let news = News::Owners;
         self.signal(tx, WorkSignal { kind, news });
