@@ -34,7 +34,7 @@ pub async fn count_doubts(connection: &mut Connection) -> Result<Doubts> {
                min(doubt.unconfirmed_at) FILTER (WHERE doubt.is_parked) AS parked_since
         FROM (
             SELECT s.unconfirmed_at, w.id IS NULL OR w.state = 'held' AND starts_with(w.hold_scope, 'message:') AS is_parked
-            FROM message_state AS s LEFT JOIN work AS w ON w.subject = s.message_id AND w.kind = 'send'
+            FROM message_state AS s LEFT JOIN LATERAL (SELECT * FROM work WHERE subject = s.message_id AND kind = 'send' OFFSET 0) AS w ON true
             WHERE s.unconfirmed_at IS NOT NULL AND s.state = 'unconfirmed') AS doubt
         "#
     )
@@ -54,7 +54,7 @@ pub async fn list_in_doubt(
                w.id IS NULL OR w.state = 'held' AND starts_with(w.hold_scope, 'message:') AS "is_parked!",
                CASE WHEN w.state = 'waiting' THEN w.due_at END AS due_at
         FROM message_state AS s
-        LEFT JOIN work AS w ON w.subject = s.message_id AND w.kind = 'send'
+        LEFT JOIN LATERAL (SELECT * FROM work WHERE subject = s.message_id AND kind = 'send' OFFSET 0) AS w ON true
         WHERE s.unconfirmed_at IS NOT NULL AND s.state = 'unconfirmed'
           AND (NOT $1 OR w.id IS NULL OR w.state = 'held' AND starts_with(w.hold_scope, 'message:'))
         ORDER BY s.unconfirmed_at, s.message_id LIMIT $2

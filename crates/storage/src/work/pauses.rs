@@ -179,7 +179,7 @@ pub async fn probe_held(connection: &mut Connection, now: DateTime<Utc>) -> Resu
         r#"
         WITH due AS (
             SELECT p.scope FROM pauses AS p
-            WHERE p.until <= $1::timestamptz AND EXISTS (SELECT FROM work AS w WHERE w.hold_scope = p.scope AND w.state = 'held')
+            WHERE p.until <= $1::timestamptz AND EXISTS (SELECT FROM work AS w WHERE w.hold_scope = p.scope AND w.state = 'held' OFFSET 0)
             LIMIT 100
             -- Another replica is at it.
             FOR UPDATE OF p SKIP LOCKED
@@ -187,11 +187,11 @@ pub async fn probe_held(connection: &mut Connection, now: DateTime<Utc>) -> Resu
             UPDATE pauses AS p SET strikes = p.strikes + 1, until = $1::timestamptz + least(interval '1 hour', (p.until - p.paused_at) * 2)
             FROM due WHERE p.scope = due.scope
         ), probe AS (
-            SELECT DISTINCT ON (w.hold_scope) w.id FROM work AS w JOIN due ON w.hold_scope = due.scope
-            WHERE w.hold_scope IS NOT NULL ORDER BY w.hold_scope, w.created_at, w.id
+            SELECT first.id FROM due CROSS JOIN LATERAL (
+                SELECT w.id FROM work AS w WHERE w.hold_scope = due.scope ORDER BY w.created_at, w.id LIMIT 1) AS first
         )
         UPDATE work SET state = 'waiting', hold_scope = NULL, reason = NULL, due_at = $1::timestamptz
-        FROM probe WHERE work.id = probe.id AND work.state = 'held'
+        WHERE id = ANY (ARRAY(SELECT id FROM probe)) AND state = 'held'
         RETURNING work.kind, work.partition
         "#,
         now
@@ -211,7 +211,7 @@ pub async fn forget_pauses(connection: &mut Connection, before: DateTime<Utc>) -
     let result = sqlx::query!(
         r#"
         DELETE FROM pauses AS p
-        WHERE p.until <= $1 AND NOT EXISTS (SELECT FROM work AS w WHERE w.hold_scope = p.scope AND w.state = 'held')
+        WHERE p.until <= $1 AND NOT EXISTS (SELECT FROM work AS w WHERE w.hold_scope = p.scope AND w.state = 'held' OFFSET 0)
         "#,
         before
     )

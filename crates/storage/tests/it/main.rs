@@ -15,6 +15,7 @@ mod inbound;
 mod isolation;
 mod names;
 mod partitions;
+mod plans;
 mod records;
 mod sendable;
 mod states;
