@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use phonenumber::Type;
 use phonenumber::country::Id as CountryId;
 use phonenumber::metadata::DATABASE;
 
@@ -60,21 +61,34 @@ pub enum InvalidPhoneNumber {
 /// E.164 allows fifteen digits; no country has complete numbers of fewer than seven.
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 
+/// What takes precedence over being a mobile.
+const SPECIAL: [Type; 8] = [
+    Type::PremiumRate,
+    Type::TollFree,
+    Type::SharedCost,
+    Type::Voip,
+    Type::PersonalNumber,
+    Type::Pager,
+    Type::Uan,
+    Type::Voicemail,
+];
+
 impl PhoneNumber {
     /// Understands national numbers of `region` and international ones (`+`, `00` or bare country code),
     /// with the usual separators. The number must be a mobile, or possibly one, in its country's plan.
     pub fn parse(raw: &str, region: Region) -> Result<Self, InvalidPhoneNumber> {
         let compact = compact(raw).ok_or(InvalidPhoneNumber::NotANumber)?;
-        let number = phonenumber::parse(Some(region.0), &compact)
-            .map_err(|_| InvalidPhoneNumber::NotInPlan)?;
-        if !number.is_valid() {
-            return Err(InvalidPhoneNumber::NotInPlan);
-        }
-        match number.number_type(&DATABASE) {
-            phonenumber::Type::Mobile | phonenumber::Type::FixedLineOrMobile => Ok(Self(
-                number.format().mode(phonenumber::Mode::E164).to_string(),
-            )),
-            _ => Err(InvalidPhoneNumber::NotMobile),
+        // An international number is not to be read by the rules of another country: its zeros may be its own.
+        let region = (!compact.starts_with('+')).then_some(region.0);
+        let number =
+            phonenumber::parse(region, &compact).map_err(|_| InvalidPhoneNumber::NotInPlan)?;
+        let national = number.national().to_string();
+        if may_be_mobile(&number, &national) {
+            Ok(Self(format!("+{}{national}", number.code().value())))
+        } else if number.is_valid() {
+            Err(InvalidPhoneNumber::NotMobile)
+        } else {
+            Err(InvalidPhoneNumber::NotInPlan)
         }
     }
 
@@ -120,6 +134,21 @@ impl fmt::Debug for PhoneNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// Whether its country's plan has this national number among the mobiles, and in no special class. With its leading zeros,
+/// which `PhoneNumber::number_type` forgets.
+fn may_be_mobile(number: &phonenumber::PhoneNumber, national: &str) -> bool {
+    let Some(plan) = number.metadata(&DATABASE) else {
+        return false;
+    };
+    let is = |kind| {
+        let class = plan.descriptors().get(kind);
+        class.is_some_and(|class| class.is_match(national))
+    };
+    plan.descriptors().general().is_match(national)
+        && is(Type::Mobile)
+        && !SPECIAL.into_iter().any(is)
 }
 
 /// Digits with an optional leading plus; `None` if anything but separators is left.

@@ -9,7 +9,7 @@ pub use rules::{
     classify_answers, classify_statuses, fold_statuses, merge_deliveries, render_text,
     take_a_permit,
 };
-pub use sealing::{open_phone, open_report, parse_phone, seal_phone, seal_report};
+pub use sealing::{check_phone, open_phone, open_report, parse_phone, seal_phone, seal_report};
 pub use webhooks::{check_signature, parse_batch, parse_inbound, parse_status};
 
 // As in the services.
@@ -28,6 +28,7 @@ macro_rules! for_each_call {
             seal_phone,
             open_phone,
             parse_phone,
+            check_phone,
             seal_report,
             open_report,
             render_text,

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use chrono::NaiveDate;
-use domain::{Language, PhoneNumber};
+use domain::{Language, PhoneNumber, Region};
 use sealed_records::ReportContent;
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -59,6 +59,15 @@ pub fn open_phone() -> impl FnMut() {
 pub fn parse_phone() -> impl FnMut() {
     || {
         black_box(PhoneNumber::from_wa_id(black_box(DIGITS))).expect("the digits are a number");
+    }
+}
+
+/// What the gateway does with what a LIMS wrote.
+pub fn check_phone() -> impl FnMut() {
+    PhoneNumber::warm();
+    || {
+        let number = PhoneNumber::parse(black_box("+91 98765 43210"), Region::default());
+        black_box(number).expect("it is in the plan");
     }
 }
 

@@ -30,6 +30,7 @@ fn every_usual_spelling_is_the_same_number(#[case] raw: &str, #[case] region: &s
 #[case("(520) 878-2491", "US", "+15208782491")]
 #[case("+9779841234567", "IN", "+9779841234567")]
 #[case("+8801712345678", "IN", "+8801712345678")]
+#[case::begins_with_zero("+225 07 08 12 34 56", "IN", "+2250708123456")]
 fn mobiles_of_other_plans_are_understood(
     #[case] raw: &str,
     #[case] region: &str,
