@@ -2,7 +2,7 @@ use std::{str::FromStr, time::Duration};
 
 use domain::TenantId;
 use sqlx::{
-    ConnectOptions, Connection as _, PgConnection, PgPool, Postgres,
+    AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, PgPool, Postgres,
     migrate::Migrator,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -68,8 +68,12 @@ impl Database {
 
     /// A transaction that acts for no tenant: for workers and for what no tenant owns.
     pub async fn begin(&self) -> Result<Transaction> {
+        self.begin_with("BEGIN".to_owned()).await
+    }
+
+    async fn begin_with(&self, statements: String) -> Result<Transaction> {
         let pool = self.pool.clone();
-        let begin = async move { pool.begin().await };
+        let begin = async move { pool.begin_with(AssertSqlSafe(statements)).await };
         #[expect(
             clippy::disallowed_methods,
             reason = "a BEGIN that is given up before it is answered leaves a transaction that the driver does not know of"
@@ -80,17 +84,15 @@ impl Database {
 
     /// A transaction that sees and writes rows of these tenants only (row-level security).
     pub async fn begin_for(&self, tenants: &[TenantId]) -> Result<Transaction> {
-        let mut tx = self.begin().await?;
         let list = tenants
             .iter()
             .map(|tenant| tenant.as_uuid().to_string())
             .collect::<Vec<_>>()
             .join(",");
-        // Local to the transaction: the next user of this connection starts with none.
-        sqlx::query_scalar!("SELECT set_config('labwire.tenants', $1, true)", list)
-            .fetch_one(&mut *tx)
-            .await?;
-        Ok(tx)
+        // Local to the transaction: the next user of this connection starts with none. Not SET, of which pg_stat_statements
+        // would keep every text.
+        let begin = format!("BEGIN; SELECT set_config('labwire.tenants', '{list}', true)");
+        self.begin_with(begin).await
     }
 
     /// Commits. Should the answer be lost, the server is asked what became of the transaction: an error means that it was not

@@ -22,7 +22,7 @@ enum Verdict {
 }
 
 /// Stores messages, those of concurrent requests in one transaction.
-pub(crate) struct Acceptor(GroupCommit<NewMessage, Verdict>);
+pub(crate) struct Acceptor(GroupCommit<Arc<NewMessage>, Verdict>);
 
 impl Acceptor {
     /// The handle, and the loop that must be run for it.
@@ -38,7 +38,7 @@ impl Acceptor {
 
     /// Returns when the message is durable, or why it is not.
     pub(crate) async fn accept(&self, message: NewMessage) -> Result<Acceptance, ApiError> {
-        match self.0.submit(message, PATIENCE).await {
+        match self.0.submit(Arc::new(message), PATIENCE).await {
             Ok(Verdict::Answered(acceptance)) => Ok(acceptance),
             Ok(Verdict::NotStored) => Err(ApiError::NotStored),
             Err(error) if error.is_unavailable() => Err(ApiError::InDoubt(error)),
@@ -50,7 +50,7 @@ impl Acceptor {
 async fn commit(
     database: Database,
     clock: Arc<dyn Clock>,
-    batch: Vec<NewMessage>,
+    batch: Vec<Arc<NewMessage>>,
 ) -> storage::Result<Vec<Verdict>> {
     let labs: BTreeSet<TenantId> = batch.iter().map(|new| new.message.tenant_id).collect();
     let labs: Vec<TenantId> = labs.into_iter().collect();

@@ -1,14 +1,16 @@
 use std::{sync::Arc, time::Duration};
 
-use domain::{Clock, EventId, FlowId, Lane, WorkId, WorkKind};
+use domain::{Clock, EventId, FlowId, WorkId, WorkKind};
 use queue::Broker;
 use sha2::{Digest, Sha256};
 use storage::{
     Database, GroupCommit, Result,
     events::{NewEvent, insert_events},
-    work::{self, NewWork},
 };
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 use uuid::Uuid;
 
 use crate::{IngestConfig, metrics};
@@ -19,11 +21,13 @@ const SHARDS: u8 = 16;
 const UNPUBLISHED: usize = 10_000;
 /// Events that one broker message names at most.
 const HINT_SIZE: usize = 64;
+/// In a busy time stored events wait so long for others, to share broker messages with them.
+const GATHERING: Duration = Duration::from_millis(10);
 
 /// Stores events and their work, many webhooks to a transaction, and publishes what was committed.
 #[derive(Clone)]
 pub(crate) struct EventStore {
-    group: GroupCommit<(NewEvent, NewWork), ()>,
+    group: GroupCommit<Arc<NewEvent>, ()>,
 }
 
 impl EventStore {
@@ -54,35 +58,13 @@ impl EventStore {
     }
 
     /// Returns when the event is durable.
-    pub(crate) async fn insert(
-        &self,
-        event: NewEvent,
-        traceparent: Option<String>,
-        patience: Duration,
-    ) -> Result<()> {
-        let work = work_of(&event, traceparent);
-        self.group.submit((event, work), patience).await
-    }
-}
-
-fn work_of(event: &NewEvent, traceparent: Option<String>) -> NewWork {
-    NewWork {
-        id: WorkId::new_at(event.received_at),
-        kind: WorkKind::Event,
-        flow: flow_of(&event.app_key, event.id),
-        lane: Lane::Report,
-        subject: event.id.as_uuid(),
-        tenant_id: None,
-        pair: None,
-        due_at: event.received_at,
-        expires_at: None,
-        traceparent,
-        created_at: event.received_at,
+    pub(crate) async fn insert(&self, event: NewEvent, patience: Duration) -> Result<()> {
+        self.group.submit(Arc::new(event), patience).await
     }
 }
 
 /// The same few flows for an app, always.
-fn flow_of(app_key: &str, event: EventId) -> FlowId {
+pub(crate) fn flow_of(app_key: &str, event: EventId) -> FlowId {
     let shard = event
         .as_uuid()
         .as_u128()
@@ -109,29 +91,37 @@ struct Committer {
 }
 
 impl Committer {
-    async fn commit(&self, batch: Vec<(NewEvent, NewWork)>) -> Result<Vec<()>> {
-        let (events, works): (Vec<NewEvent>, Vec<NewWork>) = batch.into_iter().unzip();
+    async fn commit(&self, batch: Vec<Arc<NewEvent>>) -> Result<Vec<()>> {
+        let events: Vec<&NewEvent> = batch.iter().map(Arc::as_ref).collect();
         // Born released, because we publish the hint ourselves; if that fails, the lease brings the event in. Where
         // publishing does not keep up, the workers release what they can take.
         let publishes = self.broker.is_connected() && self.committed.capacity() > UNPUBLISHED / 2;
         let lease_until = publishes.then(|| self.clock.now() + self.lease);
-        let mut tx = self.database.begin().await?;
-        insert_events(&mut tx, &events).await?;
-        work::insert(&mut tx, &works, lease_until).await?;
-        self.database.commit(tx).await?;
+        let mut connection = self.database.acquire().await?;
+        // One statement is a transaction. Should its answer be lost, the provider sends the events again, which is no harm.
+        insert_events(&mut connection, &events, lease_until).await?;
         failpoints::reach("ingest.committed");
-        for work in works.iter().filter(|_| publishes) {
-            if self.committed.try_send(work.id).is_err() {
+        for event in events.iter().filter(|_| publishes) {
+            if self.committed.try_send(event.work).is_err() {
                 metrics::hints_dropped(1);
             }
         }
-        Ok(vec![(); works.len()])
+        Ok(vec![(); events.len()])
     }
 }
 
 async fn publish(broker: Broker, mut committed: mpsc::Receiver<WorkId>) {
-    let mut batch = Vec::with_capacity(HINT_SIZE * 8);
-    while committed.recv_many(&mut batch, HINT_SIZE * 8).await > 0 {
+    let most = HINT_SIZE * 8;
+    let mut batch = Vec::with_capacity(most);
+    let mut gathered_until = Instant::now();
+    while committed.recv_many(&mut batch, most).await > 0 {
+        sleep_until(gathered_until).await;
+        while batch.len() < most
+            && let Ok(more) = committed.try_recv()
+        {
+            batch.push(more);
+        }
+        gathered_until = Instant::now() + GATHERING;
         let hints: Vec<(WorkId, i32)> = batch.drain(..).map(|id| (id, 0)).collect();
         let failed = dispatch::publish_hints(&broker, WorkKind::Event, &hints, HINT_SIZE).await;
         failpoints::reach("ingest.published");

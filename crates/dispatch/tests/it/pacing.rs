@@ -1,9 +1,16 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use dispatch::{Deps, Outcome};
-use domain::{FlowId, Lane, Rate, SystemClock, WorkId};
+use domain::{FlowId, Lane, Rate, Scope, SenderNumberId, SystemClock, WorkId};
 use queue::Broker;
 use testkit::eventually;
+use uuid::Uuid;
 
 use crate::{
     script::{Act, Plan, Script, limited, unlimited},
@@ -235,6 +242,39 @@ async fn a_window_bounds_what_is_under_way() {
     }
     script.open_gate();
     stage.until_empty().await;
+    engine.stop().await;
+}
+
+/// Whatever becomes of what fills a window, the next is released at once, and not when somebody looks by chance.
+#[tokio::test]
+async fn what_waits_for_room_goes_when_there_is_some() {
+    let stage = stage().await;
+    let reason = || "of its own".to_owned();
+    let outcomes = [
+        Outcome::Done,
+        Outcome::Dead { reason: reason() },
+        Outcome::Hold {
+            scope: Scope::number(SenderNumberId::from_uuid(Uuid::from_u128(7))),
+            pause: None,
+            reason: reason(),
+        },
+        Outcome::Retry {
+            after: Duration::from_hours(1),
+            failed: false,
+            reason: reason(),
+        },
+    ];
+    let (acts, next) = (outcomes.len() + 1, AtomicUsize::new(0));
+    let script = Script::of(move |_| {
+        let outcome = outcomes.get(next.fetch_add(1, Ordering::Relaxed));
+        Plan::Finish(outcome.cloned().unwrap_or(Outcome::Done))
+    });
+    script.limit(Some(unlimited(1)));
+    stage.add(any_flow(), acts).await;
+    let mut blind = settings();
+    blind.poll = Duration::from_mins(10);
+    let engine = Running::start(&script, stage.deps(), blind);
+    eventually(LIMIT, async || script.acts().len() == acts).await;
     engine.stop().await;
 }
 

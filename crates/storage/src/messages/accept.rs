@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::{borrow::Borrow, collections::HashMap};
 
 use chrono::{DateTime, Utc};
 use domain::{FlowId, MessageId, WorkId, WorkKind};
@@ -43,16 +43,17 @@ pub enum Acceptance {
 /// Accepts messages: content, state, timeline and work in the caller's transaction. One answer each, in order.
 pub async fn accept(
     connection: &mut Connection,
-    messages: &[NewMessage],
+    messages: &[impl Borrow<NewMessage>],
     now: DateTime<Utc>,
 ) -> Result<Vec<Acceptance>> {
-    let earlier = claim_keys(connection, messages, now).await?;
+    let messages: Vec<&NewMessage> = messages.iter().map(Borrow::borrow).collect();
+    let earlier = claim_keys(connection, &messages, now).await?;
     let answers: Vec<Acceptance> = messages
         .iter()
         .map(|message| answer(message, &earlier))
         .collect();
     let new: Vec<&NewMessage> = messages
-        .iter()
+        .into_iter()
         .zip(&answers)
         .filter(|(_, answer)| **answer == Acceptance::Accepted)
         .map(|(message, _)| message)
@@ -88,7 +89,7 @@ type Claimed = HashMap<(Uuid, String), Holder>;
 /// Inserts the keys and says who holds them: this message or an earlier one.
 async fn claim_keys(
     connection: &mut Connection,
-    messages: &[NewMessage],
+    messages: &[&NewMessage],
     now: DateTime<Utc>,
 ) -> Result<Claimed> {
     let (mut tenants, mut keys, mut fingerprints, mut ids) = (vec![], vec![], vec![], vec![]);
@@ -186,31 +187,24 @@ async fn insert_messages(connection: &mut Connection, new: &[&NewMessage]) -> Re
     let created: Vec<DateTime<Utc>> = new.iter().map(|n| n.message.created_at).collect();
     sqlx::query!(
         r#"
-        INSERT INTO messages (id, tenant_id, sender_number_id, lane, recipient, recipient_hash, content, attachment_id, expires_at, created_at)
-        SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::uuid[],
-                             $9::timestamptz[], $10::timestamptz[])
+        WITH stored AS (
+            INSERT INTO messages (id, tenant_id, sender_number_id, lane, recipient, recipient_hash, content, attachment_id, expires_at, created_at)
+            SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::uuid[],
+                                 $9::timestamptz[], $10::timestamptz[])
+        )
+        INSERT INTO message_state (message_id, tenant_id, state, base, updated_at)
+        SELECT item.id, item.tenant_id, 'queued', 'queued', item.created_at
+        FROM UNNEST($1::uuid[], $2::uuid[], $10::timestamptz[]) AS item (id, tenant_id, created_at)
         "#,
         &ids,
         &tenants,
         &new.iter().map(|n| n.message.sender_number_id.as_uuid()).collect::<Vec<_>>(),
         &new.iter().map(|n| n.message.lane.as_i16()).collect::<Vec<_>>(),
-        &new.iter().map(|n| n.message.recipient.clone()).collect::<Vec<_>>(),
-        &new.iter().map(|n| n.message.recipient_hash.clone()).collect::<Vec<_>>(),
-        &new.iter().map(|n| n.message.content.clone()).collect::<Vec<_>>(),
+        &new.iter().map(|n| n.message.recipient.as_slice()).collect::<Vec<_>>() as _,
+        &new.iter().map(|n| n.message.recipient_hash.as_slice()).collect::<Vec<_>>() as _,
+        &new.iter().map(|n| n.message.content.as_slice()).collect::<Vec<_>>() as _,
         &new.iter().map(|n| n.message.attachment_id.map(|id| id.as_uuid())).collect::<Vec<_>>() as _,
         &new.iter().map(|n| n.message.expires_at).collect::<Vec<_>>(),
-        &created
-    )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!(
-        r#"
-        INSERT INTO message_state (message_id, tenant_id, state, base, updated_at)
-        SELECT item.id, item.tenant_id, 'queued', 'queued', item.created_at
-        FROM UNNEST($1::uuid[], $2::uuid[], $3::timestamptz[]) AS item (id, tenant_id, created_at)
-        "#,
-        &ids,
-        &tenants,
         &created
     )
     .execute(connection)

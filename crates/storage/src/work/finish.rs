@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{Scope, WorkId, WorkKind};
 use uuid::Uuid;
 
-use super::insert::notify;
-use crate::{Connection, News, Result, WorkSignal, error::parse};
+use crate::{Connection, Result, listener::CHANNEL};
 
 /// What becomes of claimed work.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,37 +42,22 @@ impl Finished {
     }
 }
 
-/// Records outcomes and tells the releasers what has room now, or waits again. Returns the work whose claim was still the caller's.
+/// Records outcomes and tells the releasers what has room now, or waits again: each statement by itself, as `WorkSignal` says
+/// it; a text is passed on once, when the transaction commits. Returns the work whose claim was still the caller's.
 pub async fn finish(
     connection: &mut Connection,
     finished: &[Finished],
     now: DateTime<Utc>,
 ) -> Result<HashSet<WorkId>> {
-    let again = retry(connection, finished).await?;
-    let mut over = done(connection, finished).await?;
-    over.extend(hold(connection, finished).await?);
-    over.extend(dead(connection, finished, now).await?);
-    let again = again
-        .iter()
-        .map(|place| (place, News::Work as fn(i16) -> News));
-    let over = over
-        .iter()
-        .map(|place| (place, News::Room as fn(i16) -> News));
     let mut ours = HashSet::with_capacity(finished.len());
-    let mut signals = Vec::with_capacity(finished.len());
-    for ((id, kind, partition), news) in again.chain(over) {
-        ours.insert(WorkId::from_uuid(*id));
-        let kind = parse("work.kind", kind)?;
-        let news = news(*partition);
-        signals.push(WorkSignal { kind, news });
-    }
-    notify(connection, signals.into_iter()).await?;
-    Ok(ours)
+    ours.extend(retry(connection, finished).await?);
+    ours.extend(done(connection, finished).await?);
+    ours.extend(hold(connection, finished).await?);
+    ours.extend(dead(connection, finished, now).await?);
+    Ok(ours.into_iter().map(WorkId::from_uuid).collect())
 }
 
-type Place = (Uuid, String, i16);
-
-async fn done(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<Place>> {
+async fn done(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<Uuid>> {
     let (ids, attempts): (Vec<_>, Vec<_>) = finished
         .iter()
         .filter(|f| f.disposition == Disposition::Done)
@@ -86,20 +70,18 @@ async fn done(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<
         r#"
         DELETE FROM work USING UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt)
         WHERE work.id = ANY ($1) AND work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
-        RETURNING work.id, kind, partition
+        RETURNING work.id, pg_notify($3, kind || ':room:' || partition) AS "told: ()"
         "#,
         &ids,
-        &attempts
+        &attempts,
+        CHANNEL
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.id, row.kind, row.partition))
-        .collect())
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-async fn retry(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<Place>> {
+async fn retry(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<Uuid>> {
     let (mut ids, mut attempts, mut losses) = (vec![], vec![], vec![]);
     let (mut due, mut failed, mut reasons) = (vec![], vec![], vec![]);
     for item in finished {
@@ -128,24 +110,22 @@ async fn retry(connection: &mut Connection, finished: &[Finished]) -> Result<Vec
         FROM UNNEST($1::uuid[], $2::integer[], $3::timestamptz[], $4::integer[], $5::text[], $6::integer[])
              AS item (id, attempt, due_at, failed, reason, losses)
         WHERE work.id = ANY ($1) AND work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
-        RETURNING work.id, kind, partition
+        RETURNING work.id, pg_notify($7, kind || ':' || partition) AS "told: ()"
         "#,
         &ids,
         &attempts,
         &due,
         &failed,
         &reasons,
-        &losses
+        &losses,
+        CHANNEL
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.id, row.kind, row.partition))
-        .collect())
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-async fn hold(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<Place>> {
+async fn hold(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<Uuid>> {
     let (mut ids, mut attempts, mut scopes, mut reasons) = (vec![], vec![], vec![], vec![]);
     for item in finished {
         if let Disposition::Hold { scope, reason } = &item.disposition {
@@ -164,26 +144,24 @@ async fn hold(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<
         UPDATE work SET state = 'held', lease_until = NULL, hold_scope = item.scope, reason = item.reason
         FROM UNNEST($1::uuid[], $2::integer[], $3::text[], $4::text[]) AS item (id, attempt, scope, reason)
         WHERE work.id = ANY ($1) AND work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
-        RETURNING work.id, kind, partition
+        RETURNING work.id, pg_notify($5, kind || ':room:' || partition) AS "told: ()"
         "#,
         &ids,
         &attempts,
         &scopes,
-        &reasons
+        &reasons,
+        CHANNEL
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.id, row.kind, row.partition))
-        .collect())
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 async fn dead(
     connection: &mut Connection,
     finished: &[Finished],
     now: DateTime<Utc>,
-) -> Result<Vec<Place>> {
+) -> Result<Vec<Uuid>> {
     let (mut ids, mut attempts, mut reasons) = (vec![], vec![], vec![]);
     for item in finished {
         if let Disposition::Dead { reason } = &item.disposition {
@@ -206,19 +184,17 @@ async fn dead(
             INSERT INTO dead_letters (id, kind, flow, lane, subject, tenant_id, pair, attempt, reason, traceparent, created_at, died_at)
             SELECT id, kind, flow, lane, subject, tenant_id, pair, attempt, cause, traceparent, created_at, $4 FROM gone
         )
-        SELECT id, kind, partition FROM gone
+        SELECT id, pg_notify($5, kind || ':room:' || partition) AS "told: ()" FROM gone
         "#,
         &ids,
         &attempts,
         &reasons,
-        now
+        now,
+        CHANNEL
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.id, row.kind, row.partition))
-        .collect())
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Takes back work that nobody is acting on: its subject was settled by other means. Claimed work is left to its consumer.

@@ -47,8 +47,9 @@ pub async fn insert(
         FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::smallint[], $5::smallint[], $6::uuid[], $7::uuid[], $8::bytea[],
                     $9::timestamptz[], $10::timestamptz[], $11::text[], $12::timestamptz[])
              AS item (id, kind, flow, partition, lane, subject, tenant_id, pair, due_at, expires_at, traceparent, created_at)
-        -- To name the constraint would need the right to read, which ingest does not have.
-        ON CONFLICT DO NOTHING
+        ON CONFLICT (subject) DO NOTHING
+        -- As `WorkSignal` says it; each is told once, when the transaction commits.
+        RETURNING CASE WHEN state = 'waiting' THEN pg_notify($15, kind || ':' || partition) END AS "told: ()"
         "#,
         &column(|w| w.id.as_uuid()),
         &work.iter().map(|w| w.kind.as_str().to_owned()).collect::<Vec<_>>(),
@@ -64,16 +65,10 @@ pub async fn insert(
         &work.iter().map(|w| w.created_at).collect::<Vec<_>>(),
         state,
         lease_until,
+        CHANNEL,
     )
-    .execute(&mut *connection)
+    .fetch_all(connection)
     .await?;
-    if lease_until.is_none() {
-        signal(
-            connection,
-            work.iter().map(|w| (w.kind, w.flow.partition())),
-        )
-        .await?;
-    }
     Ok(())
 }
 

@@ -15,10 +15,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use queue::{Broker, Queue, RabbitConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
-use storage::{
-    Database,
-    events::{NewEvent, insert_events},
-};
+use storage::Database;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::broker::message;
@@ -83,15 +80,15 @@ impl Naive {
             return Ok(false);
         }
         let now = SystemClock.now();
-        let event = NewEvent {
-            id: EventId::new_at(now),
-            app_key: "main".to_owned(),
-            headers: serde_json::json!([["user-agent", "facebookexternalua"]]),
-            body: body.to_vec(),
-            received_at: now,
-        };
         let mut tx = self.database.begin().await?;
-        insert_events(&mut tx, &[event]).await?;
+        let insert = "INSERT INTO events (id, app_key, headers, body, received_at) VALUES ($1, 'main', $2, $3, $4)";
+        sqlx::query(insert)
+            .bind(EventId::new_at(now).as_uuid())
+            .bind(serde_json::json!([["user-agent", "facebookexternalua"]]))
+            .bind(body.as_ref())
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
         let published = self.broker.publish(Queue::Events, vec![message()]).await;
         published.into_iter().collect::<Result<Vec<_>, _>>()?;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use dispatch::{Deps, Engine, Settings};
 use domain::{
     CallbackEndpointId, Clock, EventId, FlowId, Lane, Language, MessageId, MockClock, PhoneNumber,
-    SenderNumberId, SystemClock, TenantId, UnconfirmedPolicy, VendorId, WorkId, WorkKind,
+    SenderNumberId, SystemClock, TenantId, UnconfirmedPolicy, VendorId, WorkId,
 };
 use queue::Broker;
 use sealed_records::{DataKeys, PlatformRecords, TenantRecords};
@@ -21,7 +21,6 @@ use storage::{
     sender_numbers::{SenderNumber, insert_sender_number},
     tenants::{Tenant, insert_tenant, insert_vendor},
     webhook_apps::{WebhookApp, upsert_app},
-    work::{self, NewWork},
 };
 use testkit::{TestDatabase, database, eventually};
 use tokio::task::JoinSet;
@@ -166,33 +165,22 @@ impl Stage {
 
     /// What the ingest does with a request: the body sealed, and work for it. All in one transaction.
     pub(crate) async fn receive(&self, bodies: &[&[u8]]) {
-        let (mut events, mut works) = (Vec::new(), Vec::new());
+        let mut events = Vec::new();
         for body in bodies {
-            let id = EventId::new_at(self.now());
             events.push(NewEvent {
-                id,
+                id: EventId::new_at(self.now()),
                 app_key: "main".to_owned(),
                 headers: json!({}),
                 body: self.platform.seal_event_body(body),
                 received_at: self.now(),
-            });
-            works.push(NewWork {
-                id: WorkId::new_at(self.now()),
-                kind: WorkKind::Event,
+                work: WorkId::new_at(self.now()),
                 flow: FlowId::from_uuid(uuid::Uuid::nil()),
-                lane: Lane::Report,
-                subject: id.as_uuid(),
-                tenant_id: None,
-                pair: None,
-                due_at: self.now(),
-                expires_at: None,
                 traceparent: None,
-                created_at: self.now(),
             });
         }
+        let events: Vec<&NewEvent> = events.iter().collect();
         let mut tx = self.owner.begin().await.unwrap();
-        insert_events(&mut tx, &events).await.unwrap();
-        work::insert(&mut tx, &works, None).await.unwrap();
+        insert_events(&mut tx, &events, None).await.unwrap();
         tx.commit().await.unwrap();
     }
 

@@ -3,14 +3,14 @@ use axum::{
     extract::{Path, Query, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode},
 };
-use domain::EventId;
+use domain::{EventId, WorkId};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use storage::events::NewEvent;
 use subtle::ConstantTimeEq;
 use web::TraceContext;
 
-use crate::{Ingest, error::ApiError, metrics, signature::is_signed};
+use crate::{Ingest, error::ApiError, metrics, signature::is_signed, store::flow_of};
 
 /// What the provider asks when a callback URL is configured (Meta, "Create a webhook endpoint").
 #[derive(Deserialize)]
@@ -77,17 +77,18 @@ async fn take(
     let platform = ingest.keys.platform().await?;
     failpoints::reach("ingest.received");
     let received_at = ingest.clock.now();
+    let id = EventId::new_at(received_at);
     let event = NewEvent {
-        id: EventId::new_at(received_at),
+        id,
+        work: WorkId::new_at(received_at),
+        flow: flow_of(&app_key, id),
         app_key,
         headers: kept(headers),
         body: platform.seal_event_body(&body),
         received_at,
+        traceparent: Some(trace.traceparent),
     };
-    ingest
-        .events
-        .insert(event, Some(trace.traceparent), ingest.patience)
-        .await?;
+    ingest.events.insert(event, ingest.patience).await?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-use domain::{EventId, WorkKind};
+use domain::{EventId, WorkId};
 use storage::{
     credentials::{list_credentials, upsert_credential},
     events::{NewEvent, insert_events, list_events},
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{credential, denied, try_statement, two_labs};
 use crate::{
     support::{now, seconds, stage},
-    work::{any_flow, new_work},
+    work::any_flow,
 };
 
 #[tokio::test]
@@ -45,27 +45,15 @@ async fn the_gateway_writes_tokens_that_it_cannot_read_back() {
 async fn a_webhook_is_stored_and_its_work_is_born_released() {
     let stage = stage().await;
     let event = event();
-    let mut work = new_work(any_flow(), domain::Lane::Report, now());
-    work.kind = WorkKind::Event;
-    work.tenant_id = None;
-    work.subject = event.id.as_uuid();
-    let mut tx = stage.ingest.begin().await.unwrap();
-    insert_events(&mut tx, std::slice::from_ref(&event))
+    let mut connection = stage.ingest.acquire().await.unwrap();
+    insert_events(&mut connection, &[&event], Some(now() + seconds(5)))
         .await
         .unwrap();
-    work::insert(
-        &mut tx,
-        std::slice::from_ref(&work),
-        Some(now() + seconds(5)),
-    )
-    .await
-    .unwrap();
-    tx.commit().await.unwrap();
 
     let mut tx = stage.work().await;
     let stored = list_events(&mut tx, &[event.id]).await.unwrap();
     assert_eq!((stored.len(), stored[0].body.clone()), (1, event.body));
-    let claims = work::claim(&mut tx, &[(work.id, 0)], now(), now() + seconds(60))
+    let claims = work::claim(&mut tx, &[(event.work, 0)], now(), now() + seconds(60))
         .await
         .unwrap();
     assert_eq!(claims[0].subject, event.id.as_uuid());
@@ -78,6 +66,9 @@ fn event() -> NewEvent {
         headers: serde_json::json!({"content-type": "application/json"}),
         body: b"sealed body".to_vec(),
         received_at: now(),
+        work: WorkId::new_at(now()),
+        flow: any_flow(),
+        traceparent: None,
     }
 }
 
