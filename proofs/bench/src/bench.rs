@@ -123,7 +123,9 @@ impl Bench {
         purge(&self.platform).await?;
 
         let load = self.load();
+        let meter = Meter::start(&self.platform.servers).await?;
         let stored = ingest::measure(&self.platform, Arc::clone(&self.webhooks), load).await?;
+        let cost = meter.stop(&self.platform.servers, stored.requests).await?;
         let report = &mut self.report;
         let value = ("ingest: webhooks durable", stored.per_second, "per s");
         report.add(value, Some(inserts), Goal::AtLeast(1.5));
@@ -135,6 +137,7 @@ impl Bench {
             "per s",
         );
         report.add(value, Some(naive), none);
+        cost.print();
 
         let waiting = self
             .platform
@@ -172,7 +175,9 @@ impl Bench {
         sender.kill().await?;
         let posts = &self.posts;
         let load = self.load();
+        let meter = Meter::start(&platform.servers).await?;
         let small = accept::measure(platform, posts, (Content::Text, load)).await?;
+        let cost = meter.stop(&platform.servers, small.requests).await?;
         let large = (Content::pdf(200 * 1024), load);
         let large = accept::measure(platform, posts, large).await?;
         let report = &mut self.report;
@@ -180,6 +185,7 @@ impl Bench {
         report.add(value, inserts, Goal::AtLeast(1.0));
         let value = ("accept: p99", small.millis(0.99), "ms");
         report.add(value, None, Goal::None);
+        cost.print();
         let value = ("accept: PDFs of 200 KiB", large.per_second, "per s");
         report.add(value, inserts, Goal::None);
         // Nobody is to send them.

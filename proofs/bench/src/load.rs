@@ -31,6 +31,8 @@ pub(crate) struct Load {
 /// What was answered while it was measured.
 pub(crate) struct Answered {
     pub(crate) per_second: f64,
+    /// With those of the warm-up.
+    pub(crate) requests: u64,
     /// Microseconds from the instant at which a request was due to its answer: who is late is not forgiven.
     pub(crate) waits: Histogram<u64>,
 }
@@ -67,8 +69,11 @@ pub(crate) async fn drive(
     while let Some(asked) = asking.join_next().await {
         waits.add(asked??)?;
     }
+    // Each connection takes one number that it does not ask any more.
+    let taken = next.load(Ordering::Relaxed);
     Ok(Answered {
         per_second: as_f64(waits.len()) / load.measured.as_secs_f64(),
+        requests: taken.saturating_sub(u64::try_from(load.connections)?),
         waits,
     })
 }

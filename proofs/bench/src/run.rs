@@ -1,11 +1,11 @@
 use std::{fs, path::Path, process::ExitCode, sync::Arc};
 
-use stage::{Lab, Plan, Platform, Policy, Servers};
+use stage::{Lab, Plan, Platform, Policy, Processors, Servers};
 
 use crate::{
     bench::Bench,
     options::Options,
-    report::Report,
+    report::{Goal, Report},
     scenarios::{accept::Posts, ingest::Webhooks},
 };
 
@@ -19,6 +19,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let path = options.report.clone();
     let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
     let platform = start(&options, &folder).await?;
+    let began = Processors::now()?;
     let posts_of_all = Posts::new(&platform)?;
     let mut bench = Bench {
         webhooks: Arc::new(Webhooks::new(&platform)),
@@ -41,6 +42,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     if bench.options.only.as_deref() == Some("endurance") {
         bench.endurance(&folder).await?;
     }
+    let stolen = Processors::now()?.stolen_since(&began);
+    let value = ("the host: processor time taken", stolen, "%");
+    bench.report.add(value, None, Goal::None);
     bench.report.print();
     bench.report.write(&path)?;
     Ok(if bench.report.is_met() {

@@ -3,7 +3,7 @@ use std::{collections::HashMap, time::Duration};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{Clock as _, SystemClock};
-use stage::{Expect, Platform, Report, say};
+use stage::{Expect, Platform, Processors, Report, say};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -34,7 +34,9 @@ pub(crate) async fn measure(
         .add_reports(platform, buried, backlog)
         .await?;
     time(platform, (single, "settle"), samples / 4, PAUSE).await?;
+    let began = Processors::now()?;
     let loaded = time(platform, (single, "loaded"), samples, PAUSE).await?;
+    let stolen_percent = Processors::now()?.stolen_since(&began);
     backlog::clear(platform, buried).await?;
     platform.until_done(END).await?;
     idle.extend(time(platform, (single, "after"), samples / 2, PAUSE).await?);
@@ -56,6 +58,7 @@ pub(crate) async fn measure(
         loaded_p50_ms: percentile(&loaded, 0.50),
         loaded_p99_ms: percentile(&loaded, 0.99),
         ratio: percentile(&loaded, 0.99) / percentile(&idle, 0.99),
+        stolen_percent,
         behind_bulk_p50_ms: percentile(&behind_bulk, 0.50),
         behind_bulk_p99_ms: percentile(&behind_bulk, 0.99),
         behind_bulk_limit_ms: 2.0 * (percentile(&idle, 0.99) + token.as_secs_f64() * 1e3),

@@ -37,6 +37,8 @@ pub(crate) struct Fairness {
     pub(crate) loaded_p50_ms: f64,
     pub(crate) loaded_p99_ms: f64,
     pub(crate) ratio: f64,
+    /// Of the processors' time that was wanted beside the backlog, what the host gave to others.
+    pub(crate) stolen_percent: f64,
     /// On a number with bulk work waiting.
     pub(crate) behind_bulk_p50_ms: f64,
     pub(crate) behind_bulk_p99_ms: f64,
@@ -74,13 +76,14 @@ impl Report {
         }
         let fairness = &self.fairness;
         say(&format!(
-            "single reports: idle p50 {:.1} ms p99 {:.1} ms; beside a backlog of {} p50 {:.1} ms p99 {:.1} ms; ratio {:.2}",
+            "single reports: idle p50 {:.1} ms p99 {:.1} ms; beside a backlog of {} p50 {:.1} ms p99 {:.1} ms; ratio {:.2} ({:.0}% of the processors stolen)",
             fairness.idle_p50_ms,
             fairness.idle_p99_ms,
             fairness.backlog,
             fairness.loaded_p50_ms,
             fairness.loaded_p99_ms,
-            fairness.ratio
+            fairness.ratio,
+            fairness.stolen_percent
         ));
         say(&format!(
             "reports on a number with bulk waiting: p50 {:.1} ms p99 {:.1} ms, at most {:.1} ms",
