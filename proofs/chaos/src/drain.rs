@@ -6,13 +6,16 @@ use stage::say;
 
 use crate::{operator::Operator, world::World};
 
-/// By then everything must have come to its end.
+/// For so long there may be no fewer left: who gets on only slowly, on a busy machine, has lost nothing.
 const PATIENCE: Duration = Duration::from_mins(4);
+/// By then everything must have come to its end.
+const LONGEST: Duration = Duration::from_mins(15);
 const GLANCE: Duration = Duration::from_secs(1);
 
 /// Waits until nothing is left to do. What nothing is heard of, the operator decides, when nothing more can be heard.
 pub(crate) async fn drain(world: &World, operator: &Operator) -> anyhow::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+    let began = Instant::now();
+    let (mut fewest, mut since) = (u64::MAX, began);
     sleep_until(world.over_at().await).await;
     loop {
         let left = left(world).await?;
@@ -22,7 +25,10 @@ pub(crate) async fn drain(world: &World, operator: &Operator) -> anyhow::Result<
         if left.waiting == 0 {
             operator.decide(world).await?;
         }
-        if Instant::now() >= deadline {
+        if left.waiting + left.held < fewest {
+            (fewest, since) = (left.waiting + left.held, Instant::now());
+        }
+        if since.elapsed() >= PATIENCE || began.elapsed() >= LONGEST {
             say(&format!("chaos: the drain ended with {left:?}"));
             return Ok(());
         }
