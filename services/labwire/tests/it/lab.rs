@@ -2,6 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use meta_simulator::Number;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -12,11 +13,14 @@ use crate::platform::{LIMIT, Platform};
 /// The number of the simulator's sample laboratory.
 pub(crate) const NUMBER: &str = "300000000000001";
 
+const WABA: &str = "200000000000001";
+
 /// A registered lab.
 pub(crate) struct Lab<'a> {
     platform: &'a Platform,
     id: String,
     key: String,
+    callback_path: String,
     callback_secret: String,
 }
 
@@ -49,6 +53,19 @@ impl Default for Terms {
 
 impl<'a> Lab<'a> {
     pub(crate) async fn register(platform: &'a Platform, terms: Terms) -> Self {
+        Self::register_with(platform, NUMBER, terms).await
+    }
+
+    /// A lab with a number of its own, which the provider learns of.
+    pub(crate) async fn register_another(platform: &'a Platform, place: u32) -> Self {
+        let number = format!("3000000001{place:05}");
+        let known = Number::new(&number, WABA, format!("9180472{place:05}"));
+        platform.simulator.add_number(known);
+        Self::register_with(platform, &number, Terms::default()).await
+    }
+
+    async fn register_with(platform: &'a Platform, number: &str, terms: Terms) -> Self {
+        let callback_path = format!("/callback/{number}");
         let template = |language: &str| {
             json!({
                 "name": "report_ready", "language": language, "header": "document",
@@ -61,14 +78,14 @@ impl<'a> Lab<'a> {
             "whatsapp_number": "+91 80 4718 2200",
             "unconfirmed_policy": terms.unconfirmed_policy,
             "sender": {
-                "phone_number_id": NUMBER,
-                "waba_id": "200000000000001",
+                "phone_number_id": number,
+                "waba_id": WABA,
                 "access_token": "sample-token",
                 "rate_per_second": terms.rate_per_second,
                 "burst": terms.burst,
             },
             "templates": [template("en_US"), template("hi")],
-            "callback": { "url": platform.receiver.url("/callback") },
+            "callback": { "url": platform.receiver.url(&callback_path) },
         });
         let request = (Method::POST, "/api/labs/register", &*platform.vendor_key);
         let (status, lab) = call(platform, request, &body).await;
@@ -78,6 +95,7 @@ impl<'a> Lab<'a> {
             platform,
             id: text("lab_id"),
             key: text("api_key"),
+            callback_path,
             callback_secret: text("callback_secret"),
         }
     }
@@ -186,10 +204,13 @@ impl<'a> Lab<'a> {
         .await;
     }
 
-    /// Everything that the LIMS was told so far, in order. A signature that does not fit fails the test.
+    /// Everything that its LIMS was told so far, in order. A signature that does not fit fails the test.
     pub(crate) fn callbacks(&self) -> Vec<Callback> {
         let requests = self.platform.receiver.requests();
-        let verified = requests.iter().map(|request| {
+        let ours = requests
+            .iter()
+            .filter(|request| request.path == self.callback_path);
+        let verified = ours.map(|request| {
             self.verify(request);
             let body = request.json();
             let text = |value: &Value| value.as_str().map(str::to_owned);
