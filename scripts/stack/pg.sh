@@ -42,7 +42,7 @@ pg_choose_ports() { echo "PG_PORT=$(free_ports 1 | tr -d ' ')"; }
 # No Unix socket: its path would have to fit in 107 bytes.
 pg_start() {
   local settings=(port="$PG_PORT" listen_addresses=127.0.0.1 unix_socket_directories= max_connections=500
-    max_wal_size=2GB log_min_duration_statement=500ms
+    max_wal_size=2GB log_min_duration_statement=500ms autovacuum_naptime=5s
     shared_preload_libraries=pg_stat_statements pg_stat_statements.track=none)
   [ "$DURABLE" = 1 ] || settings+=(fsync=off synchronous_commit=off full_page_writes=off)
   (

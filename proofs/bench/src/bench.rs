@@ -287,8 +287,10 @@ impl Bench {
     /// Ten minutes at four fifths of what is possible: is all as it was at the beginning?
     pub(crate) async fn endurance(&mut self, folder: &Path) -> anyhow::Result<()> {
         let connections = self.options.connections;
-        let probe = (&Content::Text, COUNTED, connections);
-        lifecycle::measure(&self.platform, &self.posts, probe).await?;
+        // So many that they are under way together for half a minute: few at once share more of their way.
+        let warm_up = (&Content::Text, COUNTED, connections);
+        lifecycle::measure(&self.platform, &self.posts, warm_up).await?;
+        let probe = (&Content::Text, COUNTED * 5, connections);
         let most = lifecycle::measure(&self.platform, &self.posts, probe).await?;
         let lasting = Duration::from_secs(60 * self.options.minutes);
         let load = (most * ENDURED, lasting, connections);
