@@ -61,7 +61,7 @@ async fn a_report_alone_keeps_within_its_budget() {
         statements: 132.0,
         rows: 60.0,
         wal_bytes: 22_000.0,
-        pages: 680.0,
+        pages: 620.0,
         hints: 7.5,
     };
     let meter = Meter::start().await;
@@ -101,11 +101,11 @@ async fn reports_together_keep_within_their_budget() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reports_of_many_labs_keep_within_their_budget() {
     let budget = Cost {
-        statements: 9.0,
+        statements: 6.5,
         rows: 60.0,
         wal_bytes: 22_000.0,
-        pages: 750.0,
-        hints: 1.2,
+        pages: 650.0,
+        hints: 0.8,
     };
     let meter = Meter::start().await;
     let mut labs = Vec::new();
