@@ -175,7 +175,7 @@ impl<H: Handler> Consumer<H> {
         metrics::panicked(claim.kind);
         let lost = Claim {
             begun,
-            losses: claim.losses + 1,
+            losses: claim.losses.and_a_panic(),
             ..claim
         };
         let effect = self.handler.abandoned(&lost).await;

@@ -72,8 +72,9 @@ impl<H: Handler> Recorder<H> {
 
     /// What has lost its consumer before may take down this process, too: alone, so that it takes nothing along.
     async fn record_all(&self, effects: Vec<(Claim, H::Effect)>) {
-        let (suspects, others): (Vec<_>, Vec<_>) =
-            effects.into_iter().partition(|(claim, _)| claim.losses > 0);
+        let (suspects, others): (Vec<_>, Vec<_>) = effects
+            .into_iter()
+            .partition(|(claim, _)| claim.losses.any());
         if !others.is_empty() {
             self.record_patiently(&others).await;
         }

@@ -9,6 +9,7 @@ mod decision;
 mod delivery;
 mod error_class;
 mod ids;
+mod losses;
 mod message;
 mod phone;
 mod retry;
@@ -25,6 +26,7 @@ pub use ids::{
     InboundMessageId, InvalidId, MessageId, PARTITIONS, SenderNumberId, TemplateId, TenantId,
     VendorId, WorkId,
 };
+pub use losses::Losses;
 pub use message::{InvalidScope, Scope, UnconfirmedPolicy};
 pub use phone::{InvalidPhoneNumber, PhoneNumber, Region, UnknownRegion};
 pub use retry::{Backoff, InvalidSchedule, RetrySchedule};

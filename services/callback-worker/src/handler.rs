@@ -2,7 +2,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use dispatch::{Begin, Claim, Deps, FlowLimits, Handler, Outcome};
-use domain::{CallbackDeliveryId, FlowId, RetrySchedule, WorkKind};
+use domain::{Backoff, CallbackDeliveryId, FlowId, RetrySchedule, WorkKind};
 use reqwest::StatusCode;
 use sealed_records::DataKeys;
 use storage::{
@@ -21,9 +21,7 @@ use crate::{
 /// How long a callback waits for a trouble of our own to pass.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
 /// How long a callback waits whose worker was lost.
-const LOST_PAUSE: Duration = Duration::from_secs(1);
-/// Workers that one callback may take down before it is given up.
-const MOST_LOSSES: i32 = 5;
+const LOST_PAUSE: Backoff = Backoff::doubling(Duration::from_secs(1), Duration::from_mins(1));
 /// Longest wait that an endpoint may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
@@ -243,15 +241,14 @@ impl Handler for CallbackHandler {
     }
 
     async fn abandoned(&self, claim: &Claim) -> Effect {
-        let finding = if claim.losses >= MOST_LOSSES {
-            let losses = claim.losses;
+        let finding = if claim.losses.too_many() {
             given_up(
                 None,
-                format!("{losses} workers were lost while they delivered it"),
+                "again and again its worker was lost while delivering it".to_owned(),
             )
         } else {
             Finding::Later {
-                after: LOST_PAUSE,
+                after: LOST_PAUSE.after(claim.losses.pause() - 1),
                 failed: false,
                 status: None,
                 reason: "its worker was lost before it told the result".to_owned(),

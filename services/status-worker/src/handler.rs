@@ -35,9 +35,6 @@ pub(crate) struct Batch {
     pub(crate) now: DateTime<Utc>,
 }
 
-/// Workers that one event may take down before it is given up.
-const MOST_LOSSES: i32 = 5;
-
 /// What is to be done with an event.
 pub enum Reading {
     /// Open it with these.
@@ -192,13 +189,12 @@ fn open(records: &PlatformRecords, sealed: &[u8]) -> Result<Vec<Item>, String> {
 
 /// Perhaps because of this event, so not for ever; and not at once, so that its neighbours get by.
 fn lost(claim: &Claim) -> Outcome {
-    let losses = u32::try_from(claim.losses).unwrap_or(0);
-    if claim.losses >= MOST_LOSSES {
+    if claim.losses.too_many() {
         return Outcome::Dead {
-            reason: format!("given up: {losses} workers were lost while they read it"),
+            reason: "given up: again and again its worker was lost while reading it".to_owned(),
         };
     }
-    let delay = RetrySchedule::events().delay(losses.max(1), 0.5);
+    let delay = RetrySchedule::events().delay(claim.losses.pause(), 0.5);
     Outcome::Retry {
         after: delay.unwrap_or_default(),
         failed: false,

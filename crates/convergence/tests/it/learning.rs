@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use convergence::{Entry, Learned, learn};
-use domain::{MessageId, MessageState, ReportedStatus, WorkKind};
+use domain::{Losses, MessageId, MessageState, ReportedStatus, WorkKind};
 use proptest::prelude::*;
 use serde_json::json;
 use storage::{
@@ -247,7 +247,7 @@ async fn a_send_that_is_being_made_is_left_to_its_sender() {
     let done = Finished {
         id: work_id,
         attempt: claims[0].attempt,
-        losses: 0,
+        losses: Losses::default(),
         disposition: Disposition::Done,
     };
     assert_eq!(

@@ -5,9 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use convergence::{Changed, Entry, Learned, learn};
 use domain::{
-    CallbackEndpointId, Clock, ErrorClass, FailureCause, Lane, Language, MessageId, MessageState,
-    ReportedStatus, Scope, SenderNumberId, StatusReport, SystemClock, TenantId, UnconfirmedPolicy,
-    VendorId, WorkId,
+    CallbackEndpointId, Clock, ErrorClass, FailureCause, Lane, Language, Losses, MessageId,
+    MessageState, ReportedStatus, Scope, SenderNumberId, StatusReport, SystemClock, TenantId,
+    UnconfirmedPolicy, VendorId, WorkId,
 };
 use serde_json::{Value, json};
 use storage::{
@@ -168,7 +168,7 @@ impl Stage {
         let finished = Finished {
             id: claim.id,
             attempt: claim.attempt,
-            losses: 0,
+            losses: Losses::default(),
             disposition,
         };
         let mut tx = self.begin().await;

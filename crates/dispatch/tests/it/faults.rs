@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use dispatch::{Deps, Outcome};
+use domain::Losses;
 use storage::Database;
 use testkit::{TcpProxy, database::through, eventually};
 
@@ -31,7 +32,7 @@ async fn a_handler_that_panics_loses_this_claim_and_no_other() {
     let told = &abandoned[0];
     assert_eq!(
         (abandoned.len(), told.id, told.begun, told.losses),
-        (1, work.id, false, 1)
+        (1, work.id, false, Losses::default().and_a_panic())
     );
     engine.stop().await;
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use dispatch::{Deps, Outcome};
-use domain::{Clock as _, WorkKind};
+use domain::{Clock as _, Losses, WorkKind};
 use storage::work::{
     DeadLetterFilter, Disposition, Finished, claim_abandoned, finish, list_dead_letters,
 };
@@ -110,7 +110,7 @@ async fn who_lost_the_claim_does_not_begin_and_its_outcome_is_not_heard() {
     let done = Finished {
         id,
         attempt: 2,
-        losses: 1,
+        losses: Losses::of(1),
         disposition: Disposition::Done,
     };
     assert_eq!(finish(&mut tx, &[done], later).await.unwrap().len(), 1);

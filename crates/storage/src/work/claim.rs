@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use domain::{FlowId, Lane, TenantId, WorkId, WorkKind};
+use domain::{FlowId, Lane, Losses, TenantId, WorkId, WorkKind};
 use uuid::Uuid;
 
 use super::Claim;
@@ -35,7 +35,7 @@ impl TryFrom<Row> for Claim {
             tenant_id: row.tenant_id.map(TenantId::from_uuid),
             attempt: row.attempt,
             failures: row.failures,
-            losses: row.losses,
+            losses: Losses::of(row.losses),
             begun: row.begun,
             traceparent: row.traceparent,
             created_at: row.created_at,

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use domain::{Scope, WorkId, WorkKind};
+use domain::{Losses, Scope, WorkId, WorkKind};
 use uuid::Uuid;
 
 use crate::{Connection, Result, listener::CHANNEL};
@@ -31,8 +31,8 @@ pub enum Disposition {
 pub struct Finished {
     pub id: WorkId,
     pub attempt: i32,
-    /// Claims of it whose consumer was lost, this one counted.
-    pub losses: i32,
+    /// This claim's counted.
+    pub losses: Losses,
     pub disposition: Disposition,
 }
 
@@ -94,7 +94,7 @@ async fn retry(connection: &mut Connection, finished: &[Finished]) -> Result<Vec
             let (id, attempt) = item.key();
             ids.push(id);
             attempts.push(attempt);
-            losses.push(item.losses);
+            losses.push(item.losses.count());
             due.push(*due_at);
             failed.push(i32::from(*spends));
             reasons.push(reason.clone());

@@ -15,7 +15,7 @@ mod release;
 mod restart;
 
 use chrono::{DateTime, Utc};
-use domain::{FlowId, Lane, TenantId, WorkId, WorkKind};
+use domain::{FlowId, Lane, Losses, TenantId, WorkId, WorkKind};
 use uuid::Uuid;
 
 pub use claim::{ABANDONED_AT_ONCE, begin, claim, claim_abandoned, reclaim_released};
@@ -49,8 +49,8 @@ pub struct Claim {
     pub attempt: i32,
     /// Earlier claims that failed by this work's own fault.
     pub failures: i32,
-    /// Earlier claims whose consumer was lost.
-    pub losses: i32,
+    /// Of earlier claims.
+    pub losses: Losses,
     /// Whether the claim before this one may have been acted on outside.
     pub begun: bool,
     pub traceparent: Option<String>,

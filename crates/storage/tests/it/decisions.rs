@@ -1,4 +1,4 @@
-use domain::{Decider, Decision, MessageId, MessageState, Scope, WorkKind};
+use domain::{Decider, Decision, Losses, MessageId, MessageState, Scope, WorkKind};
 use storage::{
     decisions::{NewDecision, count_decisions, insert_decisions},
     messages::{
@@ -37,7 +37,7 @@ async fn in_doubt(stage: &Stage, lab: Lab, age: u64, parked: bool) -> MessageId 
     let finished = Finished {
         id: claim.id,
         attempt: claim.attempt,
-        losses: 0,
+        losses: Losses::default(),
         disposition,
     };
     finish(&mut tx, &[finished], now()).await.unwrap();

@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 use domain::{
-    Delivery, ErrorClass, FailureCause, GivenUp, MessageId, MessageState, ReportedStatus,
+    Delivery, ErrorClass, FailureCause, GivenUp, Losses, MessageId, MessageState, ReportedStatus,
     StatusReport,
 };
 use storage::{
@@ -179,7 +179,7 @@ async fn messages_expire_while_their_send_waits() {
             let held = Finished {
                 id: claim.id,
                 attempt: claim.attempt,
-                losses: 0,
+                losses: Losses::default(),
                 disposition: Disposition::Hold {
                     scope: domain::Scope::message(id),
                     reason: "held".to_owned(),

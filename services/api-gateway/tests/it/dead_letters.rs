@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::support::{App, Lab, body_of, merged, problem, registration, report, text};
 
-const REASON: &str = "given up: 5 senders were lost while they prepared it";
+const REASON: &str = "given up: again and again its sender was lost while preparing it";
 
 /// A message whose send was given up, and the id of its dead letter.
 async fn given_up(app: &App, lab: &Lab) -> (MessageId, String) {

@@ -7,8 +7,8 @@ use callback_worker::{AddressPolicy, CallbackHandler, CallbacksConfig, Effect, P
 use chrono::{DateTime, Utc};
 use dispatch::{Claim, Deps, Handler as _};
 use domain::{
-    CallbackDeliveryId, CallbackEndpointId, Clock, FlowId, Lane, MessageId, MockClock, SystemClock,
-    TenantId, UnconfirmedPolicy, VendorId, WorkId, WorkKind,
+    CallbackDeliveryId, CallbackEndpointId, Clock, FlowId, Lane, Losses, MessageId, MockClock,
+    SystemClock, TenantId, UnconfirmedPolicy, VendorId, WorkId, WorkKind,
 };
 use queue::Broker;
 use reqwest::dns::Resolve;
@@ -178,7 +178,7 @@ impl Stage {
             tenant_id: Some(lab.tenant),
             attempt: 1,
             failures: 0,
-            losses: 0,
+            losses: Losses::default(),
             begun: false,
             traceparent: Some(TRACEPARENT.to_owned()),
             created_at: self.now(),

@@ -107,7 +107,7 @@ impl Stage {
         let reasons = [
             (
                 "2026-11-21T09:30:00Z",
-                "given up: 5 senders were lost while they prepared it",
+                "given up: again and again its sender was lost while preparing it",
             ),
             (
                 "2026-11-22T09:30:00Z",

@@ -13,8 +13,6 @@ use crate::effect::Finding;
 const SCHEDULE: RetrySchedule = RetrySchedule::sends();
 /// The delay when the schedule has no further one.
 const LONGEST_DELAY: Duration = Duration::from_mins(10);
-/// Senders that one message may take down before it is given up.
-const MOST_LOSSES: i32 = 5;
 /// No pause is longer than this, unless the provider wants it so.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// A number's throughput is counted by the second.
@@ -119,20 +117,19 @@ pub(crate) fn again(claim: &Claim, reason: &str) -> Finding {
 
 /// The sender was lost while it prepared this message: perhaps because of it, so not for ever.
 pub(crate) fn lost(claim: &Claim) -> Finding {
-    if claim.losses >= MOST_LOSSES {
-        let losses = claim.losses;
+    if claim.losses.too_many() {
+        let detail = "given up: again and again its sender was lost while preparing it".to_owned();
         return Finding::Poisonous {
             cause: FailureCause {
                 code: None,
                 class: ErrorClass::Permanent,
-                detail: format!("given up: {losses} senders were lost while they prepared it"),
+                detail,
             },
         };
     }
-    let losses = u32::try_from(claim.losses).unwrap_or(0);
     Finding::Later {
         after: SCHEDULE
-            .delay(losses.max(1), jitter(claim))
+            .delay(claim.losses.pause(), jitter(claim))
             .unwrap_or(LONGEST_DELAY),
         failed: false,
         reason: "its sender was lost before it sent anything".to_owned(),

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use domain::{
-    ErrorClass, FlowId, Lane, SenderNumberId, TemplateId, TenantId, ThrottleScope, WorkId, WorkKind,
+    ErrorClass, FlowId, Lane, Losses, SenderNumberId, TemplateId, TenantId, ThrottleScope, WorkId,
+    WorkKind,
 };
 use providers::{Classified, PublicCode};
 
@@ -19,7 +20,7 @@ fn claim(attempt: i32, failures: i32) -> Claim {
         tenant_id: None,
         attempt,
         failures,
-        losses: 0,
+        losses: Losses::default(),
         begun: false,
         traceparent: None,
         created_at: at,
@@ -162,8 +163,11 @@ fn a_message_that_takes_its_senders_down_is_given_up() {
             ..claim(9, 0)
         })
     };
-    assert!(matches!(lost_by(4), Finding::Later { failed: false, .. }));
-    assert!(matches!(lost_by(5), Finding::Poisonous { .. }));
+    assert!(matches!(
+        lost_by(Losses::of(19)),
+        Finding::Later { failed: false, .. }
+    ));
+    assert!(matches!(lost_by(Losses::of(20)), Finding::Poisonous { .. }));
 }
 
 #[test]

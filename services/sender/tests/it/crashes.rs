@@ -96,7 +96,7 @@ async fn a_send_in_doubt_does_not_fail_because_senders_were_lost() {
     stage.until_state(id, "unconfirmed").await;
     engine.finish().await;
     leave_claimed(&stage, false).await;
-    stage.test.execute("UPDATE work SET losses = 9").await;
+    stage.test.execute("UPDATE work SET losses = 40").await;
 
     let engine = stage.engine(graph.client()).await;
     stage.until_held(id).await;
@@ -133,7 +133,7 @@ async fn a_repetition_whose_sender_died_in_the_call_counts() {
 async fn a_send_that_takes_its_senders_down_is_given_up_until_somebody_replays_it() {
     let (stage, graph) = (stage().await, Graph::start().await);
     let (_, id) = stage.text().await;
-    stage.test.execute("UPDATE work SET losses = 4").await;
+    stage.test.execute("UPDATE work SET losses = 19").await;
     leave_claimed(&stage, false).await;
 
     let engine = stage.engine(graph.client()).await;
@@ -146,7 +146,7 @@ async fn a_send_that_takes_its_senders_down_is_given_up_until_somebody_replays_i
     assert_eq!(row["given_up"]["class"], "permanent");
     let query = "SELECT id, reason FROM dead_letters";
     let letter = eventually(LIMIT, async || stage.test.rows(query).await.pop()).await;
-    let reason = "given up: 5 senders were lost while they prepared it";
+    let reason = "given up: again and again its sender was lost while preparing it";
     assert_eq!(letter["reason"], reason);
     assert!(graph.sends().await.is_empty());
 

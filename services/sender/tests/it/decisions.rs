@@ -123,7 +123,7 @@ async fn a_decided_send_that_takes_its_senders_down_is_given_up() {
     engine.finish().await;
     decide(&stage, id, Fate::NotSent).await;
     leave_claimed(&stage, false).await;
-    stage.test.execute("UPDATE work SET losses = 4").await;
+    stage.test.execute("UPDATE work SET losses = 19").await;
 
     let engine = stage.engine(graph.client()).await;
     stage.until_state(id, "failed").await;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Debug, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use dispatch::{Statements as _, WorkStore};
-use domain::{Backoff, FlowId, Lane, PARTITIONS, Scope, TenantId, WorkId, WorkKind};
+use domain::{Backoff, FlowId, Lane, Losses, PARTITIONS, Scope, TenantId, WorkId, WorkKind};
 use storage::{
     Database,
     work::{self, Disposition, Finished, FlowPermits, NewPause, NewWork, Ownership},
@@ -290,7 +290,7 @@ impl Drawing {
             Finished {
                 id,
                 attempt,
-                losses: self.rng.i32(0..3),
+                losses: Losses::of(self.rng.i32(0..3)),
                 disposition,
             }
         });

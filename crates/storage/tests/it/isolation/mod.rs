@@ -4,8 +4,8 @@ mod rights;
 mod row_security;
 
 use domain::{
-    ApiKeyId, Backoff, CredentialId, Decider, Decision, FlowId, InboundMessageId, Lane, Scope,
-    TemplateId, TenantId, VendorId, WorkId, WorkKind,
+    ApiKeyId, Backoff, CredentialId, Decider, Decision, FlowId, InboundMessageId, Lane, Losses,
+    Scope, TemplateId, TenantId, VendorId, WorkId, WorkKind,
 };
 use sqlx::{AssertSqlSafe, Executor as _};
 use storage::{
@@ -190,7 +190,7 @@ async fn bury(tx: &mut Connection, id: WorkId) {
     let dead = Finished {
         id,
         attempt: 1,
-        losses: 0,
+        losses: Losses::default(),
         disposition: Disposition::Dead {
             reason: "given up".to_owned(),
         },

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
-use domain::WorkId;
+use domain::{Losses, WorkId};
 use storage::work::{
     ABANDONED_AT_ONCE, Candidate, Claim, Disposition, Finished, FlowPermits, InFlight, NewWork,
     WaitingFlow,
@@ -162,7 +162,7 @@ impl Tables {
             work.lease_until = Some(lease_until);
             let claim = work.claim(id);
             claims.push(Claim {
-                losses: claim.losses + 1,
+                losses: Losses::of(claim.losses.count() + 1),
                 ..claim
             });
             self.work.put(tx, id, Some(work));

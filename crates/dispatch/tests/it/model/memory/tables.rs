@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use domain::{FlowId, Lane, Scope, TenantId, WorkId, WorkKind};
+use domain::{FlowId, Lane, Losses, Scope, TenantId, WorkId, WorkKind};
 use storage::{
     News, WorkSignal,
     work::{Claim, NewWork},
@@ -137,7 +137,7 @@ pub(crate) struct Work {
     pub(crate) lease_until: Option<DateTime<Utc>>,
     pub(crate) attempt: i32,
     pub(crate) failures: i32,
-    pub(crate) losses: i32,
+    pub(crate) losses: Losses,
     pub(crate) begun: bool,
 }
 
@@ -157,7 +157,7 @@ impl Work {
             lease_until: None,
             attempt: 0,
             failures: 0,
-            losses: 0,
+            losses: Losses::default(),
             begun: false,
         }
     }
