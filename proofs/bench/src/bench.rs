@@ -20,6 +20,7 @@ use crate::{
         lifecycle,
         limits::Limits,
         recovery,
+        steady::{self, Stream},
     },
     usage::Usage,
     yardsticks,
@@ -31,6 +32,8 @@ const LIFECYCLES: f64 = 1_000.0;
 const DEARER: f64 = 1.2;
 /// Of the most that is possible, what must be endured.
 const ENDURED: f64 = 0.8;
+/// Texts that are under way at a time when the most of a steady stream is looked for.
+const UNDER_WAY: usize = 1_000;
 /// Reports by which the cost of one is told.
 const COUNTED: u64 = 4_000;
 /// Reports that pile up in an outage.
@@ -216,6 +219,23 @@ impl Bench {
         Ok(())
     }
 
+    /// A stream that is as fast as it is carried, and not faster: a crowd that is posted at once shares more of its way.
+    pub(crate) async fn steady(&mut self) -> anyhow::Result<f64> {
+        let stream = Stream {
+            connections: self.options.connections,
+            under_way: UNDER_WAY,
+            warm_up: Duration::from_secs(15),
+            measured: Duration::from_secs(45),
+        };
+        let meter = Meter::start(&self.platform.servers).await?;
+        let carried = steady::measure(&self.platform, &self.posts, stream).await?;
+        let value = ("steady: texts", carried.per_second, "per s");
+        self.report.add(value, None, Goal::AtLeast(LIFECYCLES));
+        let cost = meter.stop(&self.platform.servers, carried.texts).await?;
+        cost.print();
+        Ok(carried.per_second)
+    }
+
     /// What a message costs when so many tenants send.
     pub(crate) async fn tenants(&mut self) -> anyhow::Result<()> {
         if !self.options.wants("tenants") {
@@ -287,11 +307,7 @@ impl Bench {
     /// Ten minutes at four fifths of what is possible: is all as it was at the beginning?
     pub(crate) async fn endurance(&mut self, folder: &Path) -> anyhow::Result<()> {
         let connections = self.options.connections;
-        // So many that they are under way together for half a minute: few at once share more of their way.
-        let warm_up = (&Content::Text, COUNTED, connections);
-        lifecycle::measure(&self.platform, &self.posts, warm_up).await?;
-        let probe = (&Content::Text, COUNTED * 5, connections);
-        let most = lifecycle::measure(&self.platform, &self.posts, probe).await?;
+        let most = self.steady().await?;
         let lasting = Duration::from_secs(60 * self.options.minutes);
         let load = (most * ENDURED, lasting, connections);
         say(&format!("  {:.0} texts a second", most * ENDURED));

@@ -34,6 +34,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     bench.ingest(&folder).await?;
     bench.accept().await?;
     bench.lifecycle().await?;
+    if bench.options.wants("steady") {
+        bench.steady().await?;
+    }
     bench.tenants().await?;
     bench.history().await?;
     bench.recovery().await?;

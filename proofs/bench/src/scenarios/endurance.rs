@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use stage::{Platform, Service, say};
+use stage::{Callback, Platform, Service, say};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use uuid::Uuid;
 
@@ -63,13 +63,14 @@ pub(crate) async fn measure(
             }
             _ = look.tick() => {
                 let now = Instant::now();
-                let latest = see(platform, known, (now - looked, now - began)).await?;
+                let callbacks = platform.callbacks.taken().lines_from(known);
+                known += callbacks.len();
+                let latest = see(platform, &callbacks, (now - looked, now - began)).await?;
                 say(&format!(
                     "  {:>4.0} s: {:>7.1} read a second, p50 {:>6.1} ms, p99 {:>7.1} ms, {:>6.1} MiB, work {:>6}, its table {:>6.1} MiB",
                     latest.seconds, latest.read_per_second, latest.p50_ms, latest.p99_ms, latest.largest_service, latest.work,
                     latest.work_table
                 ));
-                known = platform.callbacks.taken().len();
                 looked = now;
                 seen.push(latest);
             }
@@ -79,15 +80,13 @@ pub(crate) async fn measure(
 
 async fn see(
     platform: &Platform,
-    known: usize,
+    callbacks: &[Callback],
     (since, elapsed): (Duration, Duration),
 ) -> anyhow::Result<Seen> {
     let mut waits = histogram()?;
-    for callback in platform.callbacks.taken().lines_from(known) {
-        if let Some(accepted_at) = accepted_at(&callback.body) {
-            let wait = callback.at.timestamp_millis() - accepted_at;
-            waits.saturating_record(u64::try_from(wait * 1000).unwrap_or(1));
-        }
+    for (callback, accepted_at) in reads(callbacks) {
+        let wait = callback.at.timestamp_millis() - accepted_at;
+        waits.saturating_record(u64::try_from(wait * 1000).unwrap_or(1));
     }
     let usage = Usage::now()?;
     let memory = |service: Service| mebibytes(usage.memory_bytes(service.name()));
@@ -110,7 +109,14 @@ async fn see(
     })
 }
 
-/// Of a callback that says that a message was read: when it was accepted, by its id (Unix milliseconds).
+/// The callbacks that say that a message was read, and when each was accepted (Unix milliseconds).
+pub(crate) fn reads(callbacks: &[Callback]) -> impl Iterator<Item = (&Callback, i64)> {
+    callbacks
+        .iter()
+        .filter_map(|callback| Some((callback, accepted_at(&callback.body)?)))
+}
+
+/// Of a callback that says that a message was read: when it was accepted, by its id.
 fn accepted_at(body: &str) -> Option<i64> {
     let body: serde_json::Value = serde_json::from_str(body).ok()?;
     let is_read = body.pointer("/data/state")?.as_str()? == "read";

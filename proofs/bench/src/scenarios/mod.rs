@@ -8,3 +8,4 @@ pub(crate) mod ingest;
 pub(crate) mod lifecycle;
 pub(crate) mod limits;
 pub(crate) mod recovery;
+pub(crate) mod steady;
