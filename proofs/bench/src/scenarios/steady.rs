@@ -1,11 +1,12 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::ensure;
+use domain::{Clock as _, SystemClock};
 use stage::{Platform, Service};
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval},
 };
 
 use super::{
@@ -57,27 +58,16 @@ pub(crate) async fn measure(
             anyhow::Ok(())
         });
     }
-    let from = Instant::now() + stream.warm_up;
-    let to = from + stream.measured;
-    let (mut read, mut first, mut last) = (0, None, None);
     let before = known;
+    let from = SystemClock.now() + stream.warm_up;
+    let to = from + stream.measured;
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while Instant::now() < to {
+    while SystemClock.now() < to {
         look.tick().await;
         let callbacks = platform.callbacks.taken().lines_from(known);
         known += callbacks.len();
-        let came = reads(&callbacks).count();
-        free.add_permits(came);
-        let now = Instant::now();
-        if now >= from {
-            // What is seen at the first look in time was read before it.
-            if first.is_some() {
-                read += u64::try_from(came)?;
-                last = Some(now);
-            }
-            first = first.or(Some(now));
-        }
+        free.add_permits(reads(&callbacks).count());
         while let Some(posted) = posting.try_join_next() {
             posted??;
         }
@@ -87,10 +77,11 @@ pub(crate) async fn measure(
         posted??;
     }
     platform.until_done(PATIENCE).await?;
-    let lasted = first.zip(last).map(|(first, last)| last - first);
-    let texts = reads(&platform.callbacks.taken().lines_from(before)).count();
+    let callbacks = platform.callbacks.taken().lines_from(before);
+    let in_time = reads(&callbacks).filter(|(callback, _)| (from..to).contains(&callback.at));
+    let in_time = u64::try_from(in_time.count())?;
     Ok(Carried {
-        per_second: as_f64(read) / lasted.unwrap_or(stream.measured).as_secs_f64(),
-        texts: u64::try_from(texts)?,
+        per_second: as_f64(in_time) / stream.measured.as_secs_f64(),
+        texts: u64::try_from(reads(&callbacks).count())?,
     })
 }
