@@ -23,23 +23,30 @@ use tracing::Instrument;
 use crate::{
     Begin, Claim, Deps, Handler, Settings, Statements as _, WorkStore,
     hints::{Hint, queue_of},
+    intake::{Held, Kept, UnderWay},
     metrics,
     recorder::Acted,
     store::in_time,
 };
 
-/// Turns hints into claims and claims into effects.
+/// Turns hints into claims, and claims, also those that the releaser has made, into effects.
 pub(crate) struct Consumer<H: Handler> {
     pub(crate) handler: Arc<H>,
     pub(crate) deps: Deps<H::Store>,
     pub(crate) settings: Settings,
     pub(crate) begins: GroupCommit<(WorkId, i32), bool>,
     pub(crate) acted: mpsc::Sender<Acted<H::Effect>>,
+    pub(crate) under_way: UnderWay,
 }
 
 impl<H: Handler> Consumer<H> {
-    /// Consumes until told to stop, then finishes what it has begun.
-    pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
+    /// Consumes until told to stop and the releaser is gone, then finishes what it has begun.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        kept: mpsc::UnboundedReceiver<Kept>,
+        stop: CancellationToken,
+    ) {
+        let mut kept = Some(kept);
         let queue = queue_of(self.handler.kind());
         let mut deliveries = Some(
             self.deps
@@ -49,12 +56,16 @@ impl<H: Handler> Consumer<H> {
         );
         let (settle, mut settled) = mpsc::unbounded_channel::<Delivery>();
         let mut acting = JoinSet::new();
-        while deliveries.is_some() || !acting.is_empty() {
+        while deliveries.is_some() || kept.is_some() || !acting.is_empty() {
             // Biased, so that a simulation of it can be repeated; none of these can keep the others from their turn for long.
             tokio::select! {
                 biased;
                 Some(delivery) = settled.recv() => acknowledge(delivery).await,
                 Some(result) = acting.join_next() => report(result),
+                claims = taken(&mut kept), if kept.is_some() => match claims {
+                    Some(claims) => drop(acting.spawn(Arc::clone(&self).act_on(claims))),
+                    None => kept = None,
+                },
                 delivery = next(&mut deliveries, &stop), if deliveries.is_some() => match delivery {
                     Some(delivery) => self.take(delivery, &settle, &mut acting).await,
                     None => {
@@ -120,17 +131,24 @@ impl<H: Handler> Consumer<H> {
         };
         failpoints::reach("consume.claimed");
         metrics::claimed(batch.kind, claims.len(), items.len());
+        let held = |claim| (claim, self.under_way.hold(Some(Arc::clone(&hint))));
+        let claims = claims.into_iter().map(held).collect();
+        drop(hint);
+        self.act_on(claims).await;
+    }
+
+    async fn act_on(self: Arc<Self>, claims: Kept) {
+        let (claims, held): (Vec<Claim>, Vec<Held>) = claims.into_iter().unzip();
         // Twice the lease after it began, renewed at the latest moment, a claim is another's: nobody waits for its answer.
         let gone_at = Instant::now() + self.settings.claim_lease * 2;
         let Ok(prepared) = timeout_at(gone_at, self.handler.prepare(&claims)).await else {
             return claims.iter().for_each(hung);
         };
         let mut acting = JoinSet::new();
-        for (claim, prepared) in claims.into_iter().zip(prepared) {
-            let (consumer, hint) = (Arc::clone(&self), Arc::clone(&hint));
-            acting.spawn(async move { consumer.act(claim, prepared, gone_at, hint).await });
+        for ((claim, held), prepared) in claims.into_iter().zip(held).zip(prepared) {
+            let consumer = Arc::clone(&self);
+            acting.spawn(async move { consumer.act(claim, prepared, gone_at, held).await });
         }
-        drop(hint);
         while let Some(result) = acting.join_next().await {
             report(result);
         }
@@ -144,7 +162,7 @@ impl<H: Handler> Consumer<H> {
             .await
     }
 
-    async fn act(&self, claim: Claim, prepared: H::Prepared, gone_at: Instant, hint: Arc<Hint>) {
+    async fn act(&self, claim: Claim, prepared: H::Prepared, gone_at: Instant, held: Held) {
         let span = tracing::info_span!("act", kind = %claim.kind, work.id = %claim.id, attempt = claim.attempt, traceparent = claim.traceparent.as_deref());
         let asked = AtomicBool::new(false);
         let begin = Begin {
@@ -164,7 +182,7 @@ impl<H: Handler> Consumer<H> {
         self.pass_on(Acted {
             claim,
             effect,
-            hint: Some(hint),
+            held,
         })
         .await;
     }
@@ -189,7 +207,7 @@ impl<H: Handler> Consumer<H> {
             self.pass_on(Acted {
                 claim,
                 effect,
-                hint: None,
+                held: self.under_way.hold(None),
             })
             .await;
         }
@@ -208,6 +226,11 @@ async fn next(
 ) -> Option<Delivery> {
     stop.run_until_cancelled(deliveries.as_mut()?.next())
         .await?
+}
+
+/// What the releaser kept next; `None` when it is gone.
+async fn taken(kept: &mut Option<mpsc::UnboundedReceiver<Kept>>) -> Option<Kept> {
+    kept.as_mut()?.recv().await
 }
 
 async fn acknowledge(delivery: Delivery) {

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Deps, Handler, Settings, WorkStore,
     consumer::{Consumer, record_begins},
+    intake::{Intake, UnderWay},
     recorder::Recorder,
     releaser::Releaser,
     store::in_time,
@@ -42,13 +43,22 @@ impl<H: Handler> Engine<H> {
         let (begins, run_begins) = self.begins();
         let (acted, to_record) = mpsc::channel(self.settings.record_batch * 2);
         let recorder = Recorder::new(Arc::clone(&self.handler), self.deps.clone(), self.settings);
+        let under_way = UnderWay::default();
         let consumer = Arc::new(Consumer {
             handler: Arc::clone(&self.handler),
             deps: self.deps.clone(),
             settings: self.settings,
             begins,
             acted,
+            under_way: under_way.clone(),
         });
+        let (intake, kept) = Intake::new(self.settings.keeps, under_way);
+        let releaser = Releaser::new(
+            Arc::clone(&self.handler),
+            self.deps.clone(),
+            self.settings,
+            intake,
+        );
         let wake = Arc::new(Wake::default());
         let mut tasks = JoinSet::new();
         tasks.spawn(recorder.run(to_record, give_up.clone()));
@@ -63,9 +73,12 @@ impl<H: Handler> Engine<H> {
         ));
         tasks.spawn(until(
             give_up.clone(),
-            Arc::clone(&consumer).run(stop.clone()),
+            Arc::clone(&consumer).run(kept, stop.clone()),
         ));
-        tasks.spawn(until(give_up, self.release(consumer, wake, stop, alive)));
+        tasks.spawn(until(
+            give_up,
+            self.release((releaser, consumer), wake, stop, alive),
+        ));
         while let Some(result) = tasks.join_next().await {
             if let Err(error) = result
                 && error.is_panic()
@@ -101,13 +114,11 @@ impl<H: Handler> Engine<H> {
 
     async fn release(
         self,
-        consumer: Arc<Consumer<H>>,
+        (mut releaser, consumer): (Releaser<H>, Arc<Consumer<H>>),
         wake: Arc<Wake>,
         stop: CancellationToken,
         alive: impl Fn() + Send,
     ) {
-        let mut releaser =
-            Releaser::new(Arc::clone(&self.handler), self.deps.clone(), self.settings);
         let mut swept_at = Duration::ZERO;
         while !stop.is_cancelled() {
             alive();

@@ -1,4 +1,4 @@
-//! The engine: work rows → paced release → broker → claim → act → record. One mechanism for all that happens later.
+//! The engine: work rows → paced release → this process or, by the broker, another → claim → act → record. One mechanism for all that happens later.
 //! Owns pacing, leases, fencing and dead letters; must not know what the work is: a [`Handler`] does.
 
 mod consumer;
@@ -7,6 +7,7 @@ mod engine;
 mod gates;
 mod handler;
 mod hints;
+mod intake;
 pub mod metrics;
 mod pacing;
 mod recorder;

@@ -10,6 +10,7 @@ use metrics::{
 use crate::Outcome;
 
 const RELEASED: &str = "labwire_work_released_total";
+const KEPT: &str = "labwire_work_kept_total";
 const PUBLISH_FAILED: &str = "labwire_work_hints_failed_total";
 const CLAIMED: &str = "labwire_work_claimed_total";
 const STALE: &str = "labwire_work_hints_stale_total";
@@ -24,6 +25,10 @@ const TURN_SECONDS: &str = "labwire_work_release_turn_seconds";
 /// Tells the recorder what the metrics mean.
 pub fn describe() {
     describe_counter!(RELEASED, "work rows released to the broker");
+    describe_counter!(
+        KEPT,
+        "work rows that their releaser claimed for its own process, without the broker"
+    );
     describe_counter!(
         PUBLISH_FAILED,
         "released rows whose hint could not be published; they are released again"
@@ -51,6 +56,12 @@ pub fn describe() {
 
 pub(crate) fn released(kind: WorkKind, rows: usize) {
     counter!(RELEASED, "kind" => kind.as_str()).increment(rows as u64);
+}
+
+/// Also counted as claimed.
+pub(crate) fn kept(kind: WorkKind, rows: usize) {
+    counter!(KEPT, "kind" => kind.as_str()).increment(rows as u64);
+    counter!(CLAIMED, "kind" => kind.as_str()).increment(rows as u64);
 }
 
 pub(crate) fn publish_failed(kind: WorkKind, rows: usize) {

@@ -7,13 +7,13 @@ use storage::work::{Claim, Disposition, Finished, NewPause};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Deps, Handler, Outcome, Settings, Statements, WorkStore, hints::Hint, metrics};
+use crate::{Deps, Handler, Outcome, Settings, Statements, WorkStore, intake::Held, metrics};
 
-/// What acting on a claim found out, on its way to being recorded. The hint is settled when it is dropped.
+/// What acting on a claim found out, on its way to being recorded.
 pub(crate) struct Acted<E> {
     pub(crate) claim: Claim,
     pub(crate) effect: E,
-    pub(crate) hint: Option<Arc<Hint>>,
+    pub(crate) held: Held,
 }
 
 /// A transaction that is to be committed, and what it says.
@@ -51,9 +51,9 @@ impl<H: Handler> Recorder<H> {
             .await
             > 0
         {
-            let (effects, hints): (Vec<_>, Vec<_>) = batch
+            let (effects, held): (Vec<_>, Vec<_>) = batch
                 .drain(..)
-                .map(|a| ((a.claim, a.effect), a.hint))
+                .map(|a| ((a.claim, a.effect), a.held))
                 .unzip();
             if give_up
                 .run_until_cancelled(self.record_all(effects))
@@ -61,12 +61,12 @@ impl<H: Handler> Recorder<H> {
                 .is_none()
             {
                 tracing::warn!(
-                    lost = hints.len(),
+                    lost = held.len(),
                     "gave up recording outcomes; their leases will end"
                 );
             }
             // Settled only now: a crash before the commit redelivers, it never loses.
-            drop(hints);
+            drop(held);
         }
     }
 

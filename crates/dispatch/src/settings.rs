@@ -15,6 +15,9 @@ pub struct Settings {
     pub poll: Duration,
     /// How long the store may take to answer before it is asked anew: a connection can fall silent without a word.
     pub store_timeout: Duration,
+    /// How many claims a process has under way when it keeps no more of what it releases: beyond that, work goes to whoever is
+    /// free, by the broker. 0: all of it does.
+    pub keeps: usize,
     /// How many work rows one broker message names at most.
     pub hint_size: usize,
     /// How many broker messages a consumer holds at most; with `hint_size`, its concurrency.
@@ -35,6 +38,7 @@ impl Default for Settings {
             partition_lease: Duration::from_secs(6),
             poll: Duration::from_secs(1),
             store_timeout: Duration::from_secs(15),
+            keeps: 256,
             hint_size: 16,
             prefetch: 16,
             record_batch: 256,

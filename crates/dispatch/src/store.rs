@@ -114,6 +114,14 @@ pub trait Statements: Send {
         lease_until: DateTime<Utc>,
     ) -> impl Future<Output = Result<Vec<WorkId>>> + Send;
 
+    fn claim_due(
+        &mut self,
+        owner: Uuid,
+        work: &[WorkId],
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> impl Future<Output = Result<Vec<Claim>>> + Send;
+
     fn reclaim_released(
         &mut self,
         kind: WorkKind,
@@ -259,6 +267,16 @@ impl Statements for storage::Connection {
         lease_until: DateTime<Utc>,
     ) -> Result<Vec<WorkId>> {
         work::release(self, owner, work, now, lease_until).await
+    }
+
+    async fn claim_due(
+        &mut self,
+        owner: Uuid,
+        work: &[WorkId],
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<Vec<Claim>> {
+        work::claim_due(self, owner, work, now, lease_until).await
     }
 
     async fn reclaim_released(

@@ -79,6 +79,8 @@ fn settings() -> Vec<(&'static str, String)> {
         ("LABWIRE_POSTGRES__MAX_CONNECTIONS", "8"),
         ("LABWIRE_POSTGRES__ACQUIRE_TIMEOUT", "2s"),
         ("LABWIRE_AMQP__PUBLISH_TIMEOUT", "2s"),
+        // So little that much goes by the broker, too.
+        ("LABWIRE_ENGINE__KEEPS", "2"),
         ("LABWIRE_ENGINE__RELEASE_LEASE", "2s"),
         ("LABWIRE_ENGINE__PARTITION_LEASE", "4s"),
         ("LABWIRE_ENGINE__POLL", "500ms"),

@@ -71,6 +71,7 @@ impl Config {
     pub(crate) fn engine(&self) -> Settings {
         Settings {
             claim_lease: self.callbacks.claim_lease,
+            keeps: self.engine.keeps,
             release_lease: self.engine.release_lease,
             partition_lease: self.engine.partition_lease,
             poll: self.engine.poll,

@@ -67,6 +67,7 @@ impl Config {
     pub(crate) fn engine(&self) -> dispatch::Settings {
         dispatch::Settings {
             claim_lease: self.sender.claim_lease,
+            keeps: self.engine.keeps,
             release_lease: self.engine.release_lease,
             partition_lease: self.engine.partition_lease,
             poll: self.engine.poll,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dispatch::{Outcome, publish_hints};
+use dispatch::{Outcome, Settings, publish_hints};
 use domain::{Clock as _, WorkId, WorkKind};
 use queue::{Broker, MAX_LENGTH, Message, Queue};
 use storage::work::insert;
@@ -38,7 +38,7 @@ async fn a_wiped_broker_delays_work_by_a_lease_and_loses_none() {
     let stage = stage().await;
     let script = Script::of(|_| Plan::AtGate(Outcome::Done));
     let mut narrow = settings();
-    (narrow.prefetch, narrow.hint_size) = (1, 1);
+    (narrow.keeps, narrow.prefetch, narrow.hint_size) = (0, 1, 1);
     let first = stage.add(any_flow(), 1).await[0];
     let engine = Running::start(&script, stage.deps(), narrow);
     eventually(LIMIT, async || script.acting() == 1).await;
@@ -136,26 +136,70 @@ async fn a_hint_that_nobody_can_read_goes_to_the_dead_letters() {
 }
 
 #[tokio::test]
-async fn without_a_broker_work_waits_unreleased() {
+async fn without_a_broker_each_flow_gets_its_part_of_what_has_room_and_the_rest_waits() {
     let mut stage = stage().await;
-    let script = Script::new();
-    let ids = stage.add(any_flow(), 5).await;
+    let script = Script::of(|_| Plan::AtGate(Outcome::Done));
+    let flows = [any_flow(), any_flow()];
+    for flow in flows {
+        stage.add(flow, 5).await;
+    }
     stage.broker.close().await;
-    let engine = stage.engine(&script);
+    let mut narrow = settings();
+    narrow.keeps = 6;
+    let engine = Running::start(&script, stage.deps(), narrow);
+    eventually(LIMIT, async || script.acting() == 6).await;
+    engine.look().await;
+    for flow in flows {
+        let of_flow = format!("work where flow = '{}'", flow.as_uuid());
+        let claimed = format!("{of_flow} and state = 'claimed'");
+        let waiting = format!("{of_flow} and state = 'waiting' and attempt = 0");
+        assert_eq!(
+            (stage.count(&claimed).await, stage.count(&waiting).await),
+            (3, 2)
+        );
+    }
+    // What ends makes room for the rest.
+    script.open_gate();
+    stage.until_empty().await;
+    assert_eq!(script.acts().len(), 10);
+    engine.stop().await;
+
+    let all_by_the_broker = Settings {
+        keeps: 0,
+        ..settings()
+    };
+    let ids = stage.add(flows[0], 5).await;
+    let engine = Running::start(&script, stage.deps(), all_by_the_broker);
     stage.until_count("partition_owners", 16).await;
     engine.look().await;
-    assert_eq!(
-        stage
-            .count("work where state = 'waiting' and attempt = 0")
-            .await,
-        5
-    );
+    let untouched = "work where state = 'waiting' and attempt = 0";
+    assert_eq!(stage.count(untouched).await, 5);
     engine.stop().await;
 
     stage.broker = Broker::in_process();
-    let engine = stage.engine(&script);
+    let engine = Running::start(&script, stage.deps(), all_by_the_broker);
     stage.until_empty().await;
     assert!(ids.iter().all(|id| script.acts_on(*id) == 1));
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn what_has_room_in_its_releasers_process_needs_no_hint_and_the_rest_goes_by_the_broker() {
+    let stage = stage().await;
+    let script = Script::of(|_| Plan::AtGate(Outcome::Done));
+    script.limit(Some(unlimited(10)));
+    let mut narrow = settings();
+    (narrow.keeps, narrow.prefetch, narrow.hint_size) = (3, 1, 1);
+    stage.add(any_flow(), 10).await;
+    let engine = Running::start(&script, stage.deps(), narrow);
+    // One more came by the broker; the consumer has its hands full with it.
+    eventually(LIMIT, async || script.acting() == 4).await;
+    stage.until_count("work where state = 'released'", 6).await;
+    assert_eq!(stage.count("work where state = 'claimed'").await, 4);
+    assert_eq!(stage.broker.depth(Queue::Outbound).await, Some(6));
+    script.open_gate();
+    stage.until_empty().await;
+    assert_eq!(script.acts().len(), 10);
     engine.stop().await;
 }
 
@@ -165,7 +209,7 @@ async fn what_the_broker_refuses_waits_and_says_for_what() {
     let script = Script::of(|_| Plan::AtGate(Outcome::Done));
     script.limit(Some(unlimited(10)));
     let mut narrow = settings();
-    (narrow.prefetch, narrow.hint_size) = (1, 1);
+    (narrow.keeps, narrow.prefetch, narrow.hint_size) = (0, 1, 1);
     stage.add(any_flow(), 1).await;
     let engine = Running::start(&script, stage.deps(), narrow);
     eventually(LIMIT, async || script.acting() == 1).await;

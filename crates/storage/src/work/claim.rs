@@ -75,6 +75,40 @@ pub async fn claim(
     rows.into_iter().map(Claim::try_from).collect()
 }
 
+/// Claims due work that nobody released, if `owner` still owns its partition: what its releaser keeps for its own process needs
+/// no hint. Counts as released and claimed at once; waits for the disk as a claim does.
+pub async fn claim_due(
+    connection: &mut Connection,
+    owner: Uuid,
+    work: &[WorkId],
+    now: DateTime<Utc>,
+    lease_until: DateTime<Utc>,
+) -> Result<Vec<Claim>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        UPDATE work SET state = 'claimed', attempt = attempt + 1, begun = false, lease_until = $3, reason = NULL
+        WHERE id = ANY (ARRAY(
+            SELECT w.id FROM work AS w
+            JOIN partition_owners AS o ON o.kind = w.kind AND o.partition = w.partition AND o.owner_id = $2 AND o.lease_until > $4
+            WHERE w.id = ANY ($1) AND w.state = 'waiting'
+              AND set_config('synchronous_commit', CASE w.kind WHEN 'send' THEN current_setting('synchronous_commit') ELSE 'off' END, true) <> ''
+            -- Whoever has it locked is about to cancel it; if not, the next turn finds it.
+            FOR UPDATE OF w SKIP LOCKED
+            -- Until this is committed nobody takes the partition, so that the next owner sees all that was claimed.
+            FOR SHARE OF o))
+        RETURNING id, kind, flow, lane, subject, tenant_id, attempt, failures, losses, begun, traceparent, created_at
+        "#,
+        &work.iter().map(WorkId::as_uuid).collect::<Vec<_>>(),
+        owner,
+        lease_until,
+        now
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(Claim::try_from).collect()
+}
+
 /// Records that claims are about to be acted on outside and renews their leases. A claim that is not returned, by id and
 /// attempt, is no longer the caller's: it must not act on it.
 pub async fn begin(

@@ -1,5 +1,5 @@
 //! The `work` table: what must be done, not before an instant. The statements of the engine's life cycle
-//! (`insert` → `release` → `claim` → `finish`), one file each. Knows nothing of what the work is.
+//! (`insert` → `release` → `claim`, or both by `claim_due` → `finish`), one file each. Knows nothing of what the work is.
 //!
 //! Time is the caller's `now`: replicas are expected to agree to within a fraction of a lease. What must hold even when
 //! they do not (no work acted on twice) rests on the attempt number, not on clocks.
@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use domain::{FlowId, Lane, Losses, TenantId, WorkId, WorkKind};
 use uuid::Uuid;
 
-pub use claim::{ABANDONED_AT_ONCE, begin, claim, claim_abandoned, reclaim_released};
+pub use claim::{ABANDONED_AT_ONCE, begin, claim, claim_abandoned, claim_due, reclaim_released};
 pub use dead_letters::{
     DeadLetter, DeadLetterFilter, count_dead_letters, find_dead_letters, list_dead_letters, revive,
     take_dead_letters,

@@ -14,6 +14,7 @@ pub(super) const POINTS: &[(Service, &str)] = &[
     (Service::WebhookIngest, "ingest.received"),
     (Service::WebhookIngest, "ingest.committed"),
     (Service::WebhookIngest, "ingest.published"),
+    (Service::Sender, "keep.committed"),
     (Service::Sender, "release.committed"),
     (Service::Sender, "release.published"),
     (Service::Sender, "consume.received"),
@@ -29,6 +30,7 @@ pub(super) const POINTS: &[(Service, &str)] = &[
     (Service::StatusWorker, "act.done"),
     (Service::StatusWorker, "record.committed"),
     (Service::StatusWorker, "consume.acking"),
+    (Service::CallbackWorker, "keep.committed"),
     (Service::CallbackWorker, "release.committed"),
     (Service::CallbackWorker, "release.published"),
     (Service::CallbackWorker, "consume.received"),
@@ -38,6 +40,9 @@ pub(super) const POINTS: &[(Service, &str)] = &[
     (Service::CallbackWorker, "record.committed"),
     (Service::CallbackWorker, "consume.acking"),
 ];
+
+/// Points that are passed only by what its releaser does not keep for its own process.
+const BY_THE_BROKER: [&str; 2] = ["release.", "consume."];
 
 /// Longer than a process may take to finish what it has begun.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -55,7 +60,11 @@ pub(super) async fn die(
     let mut held = any(world, rng, service)?.hold().await;
     held.terminate(DRAIN).await?;
     let visit = rng.u32(1..=LATEST_VISIT);
-    held.start(&[failpoints(&format!("{point}=abort@{visit}"))])?;
+    let mut settings = vec![failpoints(&format!("{point}=abort@{visit}"))];
+    if BY_THE_BROKER.iter().any(|way| point.starts_with(way)) {
+        settings.push(("LABWIRE_ENGINE__KEEPS", "0".to_owned()));
+    }
+    held.start(&settings)?;
     let died = held.has_died(PATIENCE).await?;
     if !died {
         held.kill().await?;

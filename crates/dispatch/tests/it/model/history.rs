@@ -194,9 +194,10 @@ impl History {
         for (id, before, after) in &changes.work {
             self.work(&mut seen, *id, (before.as_ref(), after.as_ref()));
         }
-        for flow in changes.work.iter().filter_map(|(.., after)| {
+        for flow in changes.work.iter().filter_map(|(_, before, after)| {
             let after = after.as_ref()?;
-            (after.state == State::Released).then_some(after.flow)
+            let was_out = before.as_ref().is_some_and(Work::is_out);
+            (after.is_out() && !was_out).then_some(after.flow)
         }) {
             self.window(&mut seen, flow, tables);
         }

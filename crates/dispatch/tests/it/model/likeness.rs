@@ -27,6 +27,7 @@ enum Asked {
     ListInFlight,
     PickDue(Vec<FlowPermits>),
     Release(Uuid, Vec<WorkId>),
+    ClaimDue(Uuid, Vec<WorkId>),
     Postpone(Vec<(WorkId, DateTime<Utc>)>),
     Claim(Vec<(WorkId, i32)>),
     Begin(Vec<(WorkId, i32)>),
@@ -82,6 +83,7 @@ async fn ask<S: WorkStore>(
         }
         Asked::PickDue(flows) => sorted(on.pick_due(KIND, flows, now).await?),
         Asked::Release(owner, ids) => sorted(on.release(*owner, ids, now, later).await?),
+        Asked::ClaimDue(owner, ids) => sorted(on.claim_due(*owner, ids, now, later).await?),
         Asked::Postpone(items) => sorted([on.postpone(items, "later").await?]),
         Asked::Claim(items) => sorted(on.claim(items, now, later).await?),
         Asked::Begin(claims) => sorted(on.begin(claims, later).await?),
@@ -163,7 +165,7 @@ struct Drawing {
 
 impl Drawing {
     fn next(&mut self, now: DateTime<Utc>) -> Asked {
-        match self.rng.u8(0..22) {
+        match self.rng.u8(0..23) {
             0 | 1 => Asked::Insert(self.new_works(now)),
             2 => Asked::Hold(self.replica()),
             3 if self.rng.u8(0..4) == 0 => Asked::Yield(self.replica()),
@@ -191,6 +193,10 @@ impl Drawing {
                 let tried_at = now - Duration::from_millis(self.rng.u64(0..2_000));
                 Asked::Lift(BTreeMap::from([(self.scope(), tried_at)]))
             }
+            21 => Asked::ClaimDue(
+                self.replica(),
+                self.some(|_| ()).into_iter().map(|(id, ())| id).collect(),
+            ),
             _ => Asked::Finish(self.finished(now)),
         }
     }

@@ -37,8 +37,9 @@ pub(crate) struct Report {
 }
 
 /// Short leases, so that a schedule sees many of them end.
-const fn settings() -> Settings {
+const fn settings(keeps: usize) -> Settings {
     Settings {
+        keeps,
         release_lease: Duration::from_millis(1500),
         claim_lease: Duration::from_secs(2),
         partition_lease: Duration::from_secs(3),
@@ -197,7 +198,9 @@ impl Schedule {
         };
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let engine = Engine::new(self.model.clone(), deps, settings());
+        // All by the broker, or some of it, or none of it.
+        let keeps = self.rng.choice([0, 2, 64]).unwrap_or_default();
+        let engine = Engine::new(self.model.clone(), deps, settings(keeps));
         tasks.spawn(engine.run(stop.clone(), CancellationToken::new(), || {}));
         self.replicas.push(Replica { tasks, stop });
         self.history.event("a replica comes", self.replicas.len());

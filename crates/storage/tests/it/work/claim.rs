@@ -1,7 +1,12 @@
 use domain::{Lane, WorkId, WorkKind};
-use storage::work::{self, Disposition, NewWork, begin, claim, claim_abandoned, reclaim_released};
+use storage::work::{
+    self, Disposition, NewWork, begin, claim, claim_abandoned, claim_due, reclaim_released,
+};
+use uuid::Uuid;
 
-use super::{all_partitions, any_flow, claimed, commits_how, finish_one, new_work, released, row};
+use super::{
+    all_partitions, any_flow, claimed, commits_how, finish_one, new_work, released, row, sole_owner,
+};
 use crate::support::{now, seconds, stage};
 
 #[tokio::test]
@@ -44,8 +49,60 @@ async fn only_the_claim_of_a_send_waits_for_the_disk() {
         let claims = claim(&mut tx, &[(new.id, 0)], now(), lease).await.unwrap();
         assert_eq!(claims.len(), 1);
         commits.push(commits_how(&mut tx).await);
+        drop(tx);
+
+        let mut tx = stage.work().await;
+        let durable = sqlx::query("set local synchronous_commit = on");
+        durable.execute(&mut *tx).await.unwrap();
+        work::insert(&mut tx, std::slice::from_ref(&new), None)
+            .await
+            .unwrap();
+        let owner = Uuid::new_v4();
+        work::hold_partitions(&mut tx, kind, owner, now(), lease)
+            .await
+            .unwrap();
+        let claims = claim_due(&mut tx, owner, &[new.id], now(), lease).await;
+        assert_eq!(claims.unwrap().len(), 1);
+        commits.push(commits_how(&mut tx).await);
     }
-    assert_eq!(commits, ["on", "off", "off"]);
+    assert_eq!(commits, ["on", "on", "off", "off", "off", "off"]);
+}
+
+#[tokio::test]
+async fn only_the_owner_of_a_partition_claims_without_a_hint_and_only_what_waits() {
+    let stage = stage().await;
+    let mut tx = stage.work().await;
+    let waiting = new_work(any_flow(), Lane::Report, now());
+    work::insert(&mut tx, std::slice::from_ref(&waiting), None)
+        .await
+        .unwrap();
+    let out = released(&mut tx, 1).await[0].0;
+    let wanted = [waiting.id, out];
+    let (stranger, owner) = (Uuid::new_v4(), sole_owner(&mut tx).await);
+    let lease = now() + seconds(60);
+    let much_later = now() + seconds(601);
+    // The second owns it no longer, though nobody took the partition yet.
+    for (who, when) in [(stranger, now()), (owner, much_later)] {
+        let claims = claim_due(&mut tx, who, &wanted, when, lease).await.unwrap();
+        assert_eq!(claims, []);
+    }
+    let claims = claim_due(&mut tx, owner, &wanted, now(), lease)
+        .await
+        .unwrap();
+    let [claim] = claims.as_slice() else {
+        panic!("{claims:?}")
+    };
+    assert_eq!(
+        (claim.id, claim.attempt, claim.begun),
+        (waiting.id, 1, false)
+    );
+    let stored = row(&mut tx, waiting.id).await.unwrap();
+    assert_eq!(
+        (&*stored.state, stored.lease_until, stored.reason),
+        ("claimed", Some(lease), None)
+    );
+    let again = claim_due(&mut tx, owner, &wanted, now(), lease).await;
+    assert_eq!(again.unwrap(), []);
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use storage::{
     Connection,
     work::{
-        Claim, Disposition, NewWork, begin, claim, claim_abandoned, finish, hold_partitions,
-        insert, pick_due, reclaim_released, release,
+        Candidate, Claim, Disposition, FlowPermits, NewWork, begin, claim, claim_abandoned,
+        claim_due, finish, hold_partitions, insert, pick_due, reclaim_released, release,
     },
 };
 use tokio::runtime::Runtime;
@@ -24,6 +24,10 @@ const WORKS: usize = 4;
 #[derive(Debug, Clone)]
 enum Step {
     Release {
+        permits: u32,
+    },
+    /// The releaser claims for its own process.
+    Keep {
         permits: u32,
     },
     /// A hint is delivered, perhaps once more, perhaps long after it was published.
@@ -52,6 +56,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     ];
     let step = prop_oneof![
         3 => (1..4_u32).prop_map(|permits| Step::Release { permits }),
+        2 => (1..3_u32).prop_map(|permits| Step::Keep { permits }),
         4 => any.prop_map(Step::Deliver),
         2 => any.prop_map(Step::Begin),
         2 => (any, ending).prop_map(|(n, ending)| Step::Finish(n, ending)),
@@ -102,6 +107,7 @@ impl World {
     async fn take(&mut self, connection: &mut Connection, step: &Step) {
         match step {
             Step::Release { permits } => self.release(connection, *permits).await,
+            Step::Keep { permits } => self.keep(connection, *permits).await,
             Step::Deliver(n) => self.deliver(connection, *n).await,
             Step::Begin(n) => self.begin(connection, *n).await,
             Step::Finish(n, ending) => self.finish(connection, *n, *ending).await,
@@ -110,14 +116,32 @@ impl World {
         }
     }
 
-    async fn release(&mut self, connection: &mut Connection, permits: u32) {
-        let flows = [storage::work::FlowPermits {
+    async fn due(&self, connection: &mut Connection, permits: u32) -> Vec<Candidate> {
+        let flows = [FlowPermits {
             flow: self.flow,
             permits,
         }];
-        let due = pick_due(connection, WorkKind::Send, &flows, self.at)
+        pick_due(connection, WorkKind::Send, &flows, self.at)
+            .await
+            .unwrap()
+    }
+
+    async fn keep(&mut self, connection: &mut Connection, permits: u32) {
+        let due = self.due(connection, permits).await;
+        let ids: Vec<WorkId> = due.iter().map(|candidate| candidate.id).collect();
+        let lease = self.at + seconds(10);
+        let claims = claim_due(connection, self.owner, &ids, self.at, lease)
             .await
             .unwrap();
+        assert_eq!(claims.len(), ids.len());
+        for claim in claims {
+            assert!(!claim.begun);
+            self.note(claim);
+        }
+    }
+
+    async fn release(&mut self, connection: &mut Connection, permits: u32) {
+        let due = self.due(connection, permits).await;
         let ids: Vec<WorkId> = due.iter().map(|candidate| candidate.id).collect();
         let lease = self.at + seconds(5);
         let released = release(connection, self.owner, &ids, self.at, lease)

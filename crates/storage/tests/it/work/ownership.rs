@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use domain::{Lane, WorkKind};
+use domain::{Lane, WorkId, WorkKind};
 use storage::{
     News, WorkListener, WorkSignal,
-    work::{Ownership, hold_partitions, insert, release, yield_partitions},
+    work::{Ownership, claim_due, hold_partitions, insert, release, yield_partitions},
 };
 use uuid::Uuid;
 
@@ -192,33 +192,41 @@ async fn what_is_kept_and_what_is_taken_are_told_apart() {
     assert_eq!((third.kept.len(), third.taken.len()), (0, 16));
 }
 
-/// A release that is not committed yet is seen by whoever owns the partition next: nobody does before.
+/// What is handed out and not committed yet is seen by whoever owns the partition next: nobody does before.
 #[tokio::test]
-async fn a_partition_changes_hands_after_what_its_owner_is_releasing() {
+async fn a_partition_changes_hands_after_what_its_owner_is_handing_out() {
     let stage = stage().await;
     let replicas = replicas(2);
-    let start = now();
-    hold(&stage, replicas[0], start).await;
-    let mut tx = stage.work().await;
-    let work = new_work(any_flow(), Lane::Report, start);
-    insert(&mut tx, std::slice::from_ref(&work), None)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    for (round, is_kept) in [(0, false), (1, true)] {
+        let start = now() + seconds(round * 3600);
+        hold(&stage, replicas[0], start).await;
+        let mut tx = stage.work().await;
+        let work = new_work(any_flow(), Lane::Report, start);
+        insert(&mut tx, std::slice::from_ref(&work), None)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
 
-    let mut releasing = stage.work().await;
-    let lease = start + seconds(5);
-    let released = release(&mut releasing, replicas[0], &[work.id], start, lease).await;
-    assert_eq!(released.unwrap(), [work.id]);
-    let later = start + seconds(15);
-    let mut taking = Box::pin(hold(&stage, replicas[1], later));
-    let waits = stage.until_blocked();
-    tokio::select! {
-        held = &mut taking => panic!("taken too early: {held:?}"),
-        () = waits => {}
+        let mut handing_out = stage.work().await;
+        let (lease, wanted) = (start + seconds(5), [work.id]);
+        let gone: Vec<WorkId> = if is_kept {
+            let claims = claim_due(&mut handing_out, replicas[0], &wanted, start, lease).await;
+            claims.unwrap().iter().map(|claim| claim.id).collect()
+        } else {
+            let released = release(&mut handing_out, replicas[0], &wanted, start, lease).await;
+            released.unwrap()
+        };
+        assert_eq!(gone, wanted);
+        let later = start + seconds(15);
+        let mut taking = Box::pin(hold(&stage, replicas[1], later));
+        let waits = stage.until_blocked();
+        tokio::select! {
+            held = &mut taking => panic!("taken too early: {held:?}"),
+            () = waits => {}
+        }
+        handing_out.commit().await.unwrap();
+        assert_eq!(taking.await.partitions(), every_partition());
     }
-    releasing.commit().await.unwrap();
-    assert_eq!(taking.await.partitions(), every_partition());
 }
 
 /// All start at once, or come back at once after the database was away.

@@ -84,6 +84,23 @@ pub(super) struct Server<'a> {
     is_late: bool,
 }
 
+impl Server<'_> {
+    /// Work was released, or claimed by its releaser.
+    fn handed_out(
+        &self,
+        tables: &Tables,
+        tx: Tx,
+        work: &[WorkId],
+        (turn, now): (&Turn, DateTime<Utc>),
+    ) {
+        let history = &self.shared.history;
+        history.releasing(tables, tx, work, (turn, now));
+        if self.is_late {
+            history.released_late(work);
+        }
+    }
+}
+
 /// A statement: it either needs a row that is locked, or is carried out at once.
 pub(super) trait Statement<R>:
     FnMut(&mut Tables, Tx, &Server<'_>) -> Answer<R> + Send + 'static
@@ -275,12 +292,26 @@ impl Statements for Connection {
         let turn = Arc::clone(&self.turn);
         self.run(move |tables, tx, server| {
             let released = tables.release(tx, owner, &work, (now, lease_until))?;
-            let history = &server.shared.history;
-            history.releasing(tables, tx, &released, (&lock(&turn), now));
-            if server.is_late {
-                history.released_late(&released);
-            }
+            server.handed_out(tables, tx, &released, (&lock(&turn), now));
             Ok(released)
+        })
+        .await
+    }
+
+    async fn claim_due(
+        &mut self,
+        owner: Uuid,
+        work: &[WorkId],
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<Vec<Claim>> {
+        let work = work.to_vec();
+        let turn = Arc::clone(&self.turn);
+        self.run(move |tables, tx, server| {
+            let claims = tables.claim_due(tx, owner, &work, (now, lease_until))?;
+            let ids: Vec<WorkId> = claims.iter().map(|it| it.id).collect();
+            server.handed_out(tables, tx, &ids, (&lock(&turn), now));
+            Ok(claims)
         })
         .await
     }

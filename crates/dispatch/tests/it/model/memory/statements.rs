@@ -104,6 +104,36 @@ impl Tables {
         ids: &[WorkId],
         (now, lease_until): (Instant, Instant),
     ) -> Answer<Vec<WorkId>> {
+        let free = self.of_owner(tx, owner, ids, now)?;
+        let mut released = Vec::with_capacity(free.len());
+        for (id, mut work) in free {
+            work.state = State::Released;
+            work.lease_until = Some(lease_until);
+            self.work.put(tx, id, Some(work));
+            released.push(id);
+        }
+        Ok(released)
+    }
+
+    pub(crate) fn claim_due(
+        &mut self,
+        tx: Tx,
+        owner: Uuid,
+        ids: &[WorkId],
+        (now, lease_until): (Instant, Instant),
+    ) -> Answer<Vec<Claim>> {
+        let free = self.of_owner(tx, owner, ids, now)?;
+        Ok(self.claim_all(tx, free, lease_until))
+    }
+
+    /// What waits and may be handed out by the owner of its partition, which stays so until this is committed.
+    fn of_owner(
+        &mut self,
+        tx: Tx,
+        owner: Uuid,
+        ids: &[WorkId],
+        now: Instant,
+    ) -> Answer<Vec<(WorkId, Work)>> {
         let owns = |it: &i16| {
             let found = self.owners.get(tx, it);
             found.is_some_and(|found| found.replica == owner && found.lease_until > now)
@@ -119,14 +149,7 @@ impl Tables {
         for partition in partitions {
             self.share(tx, partition);
         }
-        let mut released = Vec::with_capacity(free.len());
-        for (id, mut work) in free {
-            work.state = State::Released;
-            work.lease_until = Some(lease_until);
-            self.work.put(tx, id, Some(work));
-            released.push(id);
-        }
-        Ok(released)
+        Ok(free)
     }
 
     pub(crate) fn reclaim_released(&mut self, tx: Tx, partitions: &[i16], now: Instant) -> u64 {
@@ -181,6 +204,10 @@ impl Tables {
                 && work.state == State::Released
                 && !work.is_over(now)
         });
+        self.claim_all(tx, free, lease_until)
+    }
+
+    fn claim_all(&mut self, tx: Tx, free: Vec<(WorkId, Work)>, lease_until: Instant) -> Vec<Claim> {
         let mut claims = Vec::with_capacity(free.len());
         for (id, mut work) in free {
             work.state = State::Claimed;

@@ -1,28 +1,31 @@
+//! Who releases, what of it and when: one turn after another, over the partitions that it owns.
+
+mod hand_out;
+mod permits;
+
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use domain::{FlowId, Scope, WorkId, WorkKind};
+use domain::{FlowId, WorkKind};
 use storage::work::{Candidate, FlowPermits, InFlight, WaitingFlow};
 use uuid::Uuid;
 
 use crate::{
-    Deps, Handler, Settings, Statements, WorkStore,
-    gates::{Gate, Gates},
-    hints::publish_hints,
+    Deps, Handler, Settings, Statements as _, WorkStore as _,
+    intake::Intake,
     metrics,
     pacing::Pacing,
-    store::Connection,
     wake::{Heard, Looks},
 };
 
 /// For so long after it became due every moment matters to what waits.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Releases the due work of the partitions that this replica owns, at each flow's rate.
+/// Hands out the due work of the partitions that this replica owns, at each flow's rate.
 /// One task has it: that is what makes the token buckets exact.
 pub(crate) struct Releaser<H: Handler> {
     handler: Arc<H>,
@@ -37,6 +40,7 @@ pub(crate) struct Releaser<H: Handler> {
     /// When it last looked at all partitions, whatever was heard.
     polled_at: tokio::time::Instant,
     pacing: Pacing,
+    intake: Intake,
 }
 
 /// The partitions we own, and for how long without renewing (monotonic).
@@ -55,7 +59,12 @@ struct Instant {
 }
 
 impl<H: Handler> Releaser<H> {
-    pub(crate) fn new(handler: Arc<H>, deps: Deps<H::Store>, settings: Settings) -> Self {
+    pub(crate) fn new(
+        handler: Arc<H>,
+        deps: Deps<H::Store>,
+        settings: Settings,
+        intake: Intake,
+    ) -> Self {
         let kind = handler.kind();
         Self {
             handler,
@@ -68,6 +77,7 @@ impl<H: Handler> Releaser<H> {
             short: BTreeSet::new(),
             polled_at: tokio::time::Instant::now(),
             pacing: Pacing::default(),
+            intake,
         }
     }
 
@@ -88,8 +98,7 @@ impl<H: Handler> Releaser<H> {
             self.looks = Looks::default();
         }
         self.renew().await?;
-        // Without a broker a hint would be lost; the row is better off waiting.
-        if self.owned.partitions.is_empty() || !self.deps.broker.is_connected() {
+        if self.owned.partitions.is_empty() {
             return Ok(self.settings.poll);
         }
         let mut due = self.partitions();
@@ -191,7 +200,11 @@ impl<H: Handler> Releaser<H> {
         let now = self.instant();
         self.refresh_limits(&due, now).await?;
         let gates = self.gates(&mut connection, &due).await?;
-        let (permits, trying) = self.permits(due, &mut in_flight, (&gates, now), &mut looks);
+        let (mut permits, trying) = self.permits(due, &mut in_flight, (&gates, now), &mut looks);
+        let is_alone = !self.deps.broker.is_connected();
+        if is_alone {
+            share(&mut permits, self.intake.room());
+        }
         let open: Vec<FlowPermits> = permits.iter().copied().filter(|p| p.permits > 0).collect();
         let mut left = permits.clone();
         if !open.is_empty() {
@@ -203,14 +216,12 @@ impl<H: Handler> Releaser<H> {
                 looks.no_later_than(flow.partition(), now.monotonic);
             }
             let chosen = self.take_turns(&mut connection, chosen, &trying).await?;
-            if !chosen.is_empty() {
-                self.release(&mut connection, chosen).await?;
-            }
+            self.hand_out(&mut connection, chosen).await?;
         }
         // Of these there may be more. Of the others nothing is due.
         for FlowPermits { flow, permits } in left {
             let out = in_flight.get(&flow).map_or(0, |it| it.out);
-            if self.pacing.waits_for_outcomes(flow, out + permits) {
+            if is_alone || self.pacing.waits_for_outcomes(flow, out + permits) {
                 self.short.insert(flow.partition());
             }
             let at = if is_fresh(flow, &waiting, asked.wall) {
@@ -224,218 +235,6 @@ impl<H: Handler> Releaser<H> {
         }
         Ok(looks)
     }
-
-    /// How many of each flow may be released, and what those would try that stand before a pause which is over.
-    fn permits(
-        &mut self,
-        due: Vec<FlowId>,
-        in_flight: &mut HashMap<FlowId, InFlight>,
-        (gates, now): (&Gates, Instant),
-        looks: &mut Looks,
-    ) -> (Vec<FlowPermits>, HashMap<FlowId, Vec<Scope>>) {
-        let mut permits = Vec::with_capacity(due.len());
-        let mut trying = HashMap::new();
-        for flow in due {
-            let out = in_flight.entry(flow).or_insert(InFlight::none(flow));
-            let most = self.pacing.permits(out, now.monotonic);
-            let may_try = most > 0 && out.out == 0;
-            let most = match gates.pass(self.pacing.scopes(flow), may_try, now.wall) {
-                Gate::Open => most,
-                Gate::Try(scopes) => {
-                    trying.insert(flow, scopes);
-                    1
-                }
-                Gate::Shut(Some(until)) => {
-                    let at = now.monotonic + until_then(until, now.wall);
-                    looks.no_later_than(flow.partition(), at);
-                    continue;
-                }
-                Gate::Shut(None) => {
-                    self.short.insert(flow.partition());
-                    continue;
-                }
-            };
-            permits.push(FlowPermits {
-                flow,
-                permits: most,
-            });
-        }
-        (permits, trying)
-    }
-
-    /// Keeps what does not try anything, and what got the turn to try all that was paused for its flow.
-    async fn take_turns(
-        &self,
-        connection: &mut Connection<H>,
-        mut chosen: Vec<Candidate>,
-        trying: &HashMap<FlowId, Vec<Scope>>,
-    ) -> storage::Result<Vec<Candidate>> {
-        let tried = chosen.iter().filter_map(|it| trying.get(&it.flow));
-        let mut scopes: Vec<Scope> = tried.flatten().cloned().collect();
-        if scopes.is_empty() {
-            return Ok(chosen);
-        }
-        scopes.sort_unstable();
-        scopes.dedup();
-        let now = self.deps.clock.now();
-        let tried_until = now + self.settings.release_lease * 2;
-        let taken = connection.try_pauses(&scopes, now, tried_until).await?;
-        let mut free: HashSet<Scope> = taken.into_iter().collect();
-        chosen.retain(|candidate| {
-            trying
-                .get(&candidate.flow)
-                .is_none_or(|scopes| scopes.iter().all(|scope| free.remove(scope)))
-        });
-        Ok(chosen)
-    }
-
-    /// The pauses of all that these flows depend on.
-    async fn gates(
-        &self,
-        connection: &mut Connection<H>,
-        flows: &[FlowId],
-    ) -> storage::Result<Gates> {
-        let scopes = flows.iter().flat_map(|flow| self.pacing.scopes(*flow));
-        let mut scopes: Vec<Scope> = scopes.cloned().collect();
-        scopes.sort_unstable();
-        scopes.dedup();
-        Ok(Gates::new(connection.list_pauses(&scopes).await?))
-    }
-
-    async fn refresh_limits(&mut self, flows: &[FlowId], now: Instant) -> storage::Result<()> {
-        let stale: Vec<FlowId> = flows
-            .iter()
-            .copied()
-            .filter(|flow| self.pacing.is_stale(*flow, now.monotonic))
-            .collect();
-        if stale.is_empty() {
-            return Ok(());
-        }
-        let mut limits = self.handler.limits(&stale).await?;
-        for flow in stale {
-            let Some(limits) = limits.remove(&flow) else {
-                self.pacing.close(flow, now.monotonic);
-                continue;
-            };
-            self.pacing.set_limits(flow, limits, now.monotonic);
-        }
-        Ok(())
-    }
-
-    /// Postpones what its recipient's rate or pause does not allow now; keeps the rest. Also returns the flows of what was
-    /// postponed.
-    async fn keep_pairs(
-        &mut self,
-        connection: &mut Connection<H>,
-        picked: Vec<Candidate>,
-        in_flight: &HashMap<FlowId, InFlight>,
-    ) -> storage::Result<(Vec<Candidate>, Vec<FlowId>)> {
-        let paused = paused_pairs(connection, &picked).await?;
-        let now = self.instant();
-        let mut chosen: Vec<Candidate> = Vec::with_capacity(picked.len());
-        let mut chosen_pairs: HashMap<(FlowId, Vec<u8>), u32> = HashMap::new();
-        let (mut postponed, mut behind) = (Vec::new(), Vec::new());
-        for candidate in picked {
-            let Some(pair) = candidate.pair.clone() else {
-                chosen.push(candidate);
-                continue;
-            };
-            let flow = candidate.flow;
-            let out = in_flight.get(&flow).map_or(0, |it| it.count_unused(&pair));
-            let scope = Scope::pair(flow, &pair);
-            let unused = chosen_pairs.entry((flow, pair)).or_insert(out);
-            let may_go = match paused.get(&scope) {
-                Some(until) if *until > now.wall => Err(*until),
-                paused => {
-                    let pair = candidate.pair.as_deref().unwrap_or_default();
-                    let taken = self.pacing.take_pair(
-                        (flow, pair),
-                        *unused,
-                        paused.is_some(),
-                        now.monotonic,
-                    );
-                    taken.map_err(|at| now.wall + at.saturating_sub(now.monotonic))
-                }
-            };
-            match may_go {
-                Ok(()) => {
-                    *unused += 1;
-                    chosen.push(candidate);
-                }
-                Err(until) => {
-                    postponed.push((candidate.id, until));
-                    behind.push(flow);
-                }
-            }
-        }
-        if !postponed.is_empty() {
-            connection
-                .postpone(&postponed, "waiting for the rate limit of this recipient")
-                .await?;
-        }
-        Ok((chosen, behind))
-    }
-
-    /// Releases and publishes.
-    async fn release(
-        &mut self,
-        connection: &mut Connection<H>,
-        chosen: Vec<Candidate>,
-    ) -> storage::Result<()> {
-        let ids: Vec<WorkId> = chosen.iter().map(|it| it.id).collect();
-        for candidate in &chosen {
-            self.pacing.take(candidate.flow);
-        }
-        let now = self.deps.clock.now();
-        let lease_until = now + self.settings.release_lease;
-        let released = connection
-            .release(self.replica, &ids, now, lease_until)
-            .await?;
-        let released: HashSet<WorkId> = released.into_iter().collect();
-        let (hints, left): (Vec<Candidate>, Vec<Candidate>) =
-            chosen.into_iter().partition(|it| released.contains(&it.id));
-        for candidate in left {
-            self.pacing.put_back(candidate.flow);
-        }
-        let hints: Vec<(WorkId, i32)> = hints.iter().map(|it| (it.id, it.attempt)).collect();
-        metrics::released(self.kind, hints.len());
-        failpoints::reach("release.committed");
-        self.publish(connection, &hints, now).await?;
-        failpoints::reach("release.published");
-        Ok(())
-    }
-
-    async fn publish(
-        &self,
-        connection: &mut Connection<H>,
-        hints: &[(WorkId, i32)],
-        now: DateTime<Utc>,
-    ) -> storage::Result<()> {
-        let failed =
-            publish_hints(&self.deps.broker, self.kind, hints, self.settings.hint_size).await;
-        if !failed.is_empty() {
-            metrics::publish_failed(self.kind, failed.len());
-            let again: Vec<_> = failed.into_iter().map(|id| (id, now)).collect();
-            connection
-                .postpone(&again, "waiting for the message broker")
-                .await?;
-        }
-        Ok(())
-    }
-}
-
-async fn paused_pairs(
-    connection: &mut impl Statements,
-    candidates: &[Candidate],
-) -> storage::Result<HashMap<Scope, DateTime<Utc>>> {
-    let pairs = candidates
-        .iter()
-        .filter_map(|candidate| Some((candidate.flow, candidate.pair.as_deref()?)));
-    let mut scopes: Vec<Scope> = pairs.map(|(flow, pair)| Scope::pair(flow, pair)).collect();
-    scopes.sort_unstable();
-    scopes.dedup();
-    let pauses = connection.list_pauses(&scopes).await?;
-    Ok(pauses.into_iter().map(|p| (p.scope, p.until)).collect())
 }
 
 /// Whether what goes first of a flow became due just now: somebody may be waiting for it.
@@ -444,6 +243,17 @@ fn is_fresh(flow: FlowId, waiting: &[WaitingFlow], now: DateTime<Utc>) -> bool {
     let due = of_flow.filter(|it| it.first_due_at <= now);
     let first = due.min_by_key(|it| it.lane);
     first.is_some_and(|it| now < it.first_due_at + FRESH)
+}
+
+/// Without a broker no more can go than has room here; each flow gets its part of that.
+fn share(permits: &mut [FlowPermits], room: usize) {
+    let mut room = u32::try_from(room).unwrap_or(u32::MAX);
+    let flows = u32::try_from(permits.len()).unwrap_or(u32::MAX);
+    let part = (room / flows.max(1)).max(1);
+    for flow in permits {
+        flow.permits = flow.permits.min(part).min(room);
+        room -= flow.permits;
+    }
 }
 
 fn count_of(flow: FlowId, picked: &[Candidate]) -> u32 {
