@@ -60,6 +60,26 @@ async fn tenant_tables(stage: &Stage) -> Vec<TenantTable> {
     tables
 }
 
+/// A batch of many labs' rows does not work out for each row again whose they may be.
+#[tokio::test]
+async fn whose_rows_may_be_touched_is_asked_once_for_each_statement() {
+    let stage = stage().await;
+    let policies = stage
+        .test
+        .rows(
+            "select policyname as name, concat(qual, with_check) as says from pg_policies
+             where concat(qual, with_check) like '%current_tenants()%'",
+        )
+        .await;
+    assert!(policies.len() >= 20, "{policies:?}");
+    for policy in policies {
+        let says = policy["says"].as_str().unwrap();
+        let asked = says.matches("current_tenants()").count();
+        let once = says.matches("( SELECT current_tenants()").count();
+        assert_eq!(asked, once, "{policy}");
+    }
+}
+
 const GATEWAY: &str = "labwire_gateway";
 
 #[tokio::test]
