@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::{CallbackDeliveryId, CallbackEndpointId, MessageId, TenantId};
+use uuid::Uuid;
 
-use crate::{Connection, Result};
+use crate::{Connection, Result, partitions::span};
 
 /// A tenant's endpoint.
 #[derive(Debug, Clone)]
@@ -136,17 +137,19 @@ pub async fn list_deliveries(
     connection: &mut Connection,
     ids: &[CallbackDeliveryId],
 ) -> Result<Vec<Delivery>> {
+    let ids: Vec<Uuid> = ids.iter().map(CallbackDeliveryId::as_uuid).collect();
+    let (first, last) = span(&ids);
     let rows = sqlx::query!(
         r#"
         SELECT d.id, d.tenant_id, d.message_id, d.payload, d.delivered_at,
                e.id AS "endpoint_id?", e.url AS "url?", e.secret AS "secret?"
         FROM callback_deliveries AS d
         LEFT JOIN callback_endpoints AS e ON e.id = d.endpoint_id AND e.disabled_at IS NULL
-        WHERE d.id = ANY ($1)
+        WHERE d.id = ANY ($1) AND d.id BETWEEN $2 AND $3
         "#,
-        &ids.iter()
-            .map(CallbackDeliveryId::as_uuid)
-            .collect::<Vec<_>>()
+        &ids,
+        first,
+        last
     )
     .fetch_all(connection)
     .await?;
@@ -191,18 +194,22 @@ pub async fn record_attempts(connection: &mut Connection, attempts: &[Attempt]) 
     if attempts.is_empty() {
         return Ok(());
     }
+    let ids: Vec<Uuid> = attempts.iter().map(|a| a.id.as_uuid()).collect();
+    let (first, last) = span(&ids);
     sqlx::query!(
         r#"
         UPDATE callback_deliveries AS d
         SET attempts = d.attempts + 1, last_status = item.status, last_error = item.error,
             delivered_at = coalesce(d.delivered_at, item.delivered_at)
         FROM UNNEST($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[]) AS item (id, status, error, delivered_at)
-        WHERE d.id = ANY ($1) AND d.id = item.id
+        WHERE d.id = ANY ($1) AND d.id BETWEEN $5 AND $6 AND d.id = item.id
         "#,
-        &attempts.iter().map(|a| a.id.as_uuid()).collect::<Vec<_>>(),
+        &ids,
         &attempts.iter().map(|a| a.status).collect::<Vec<_>>() as _,
         &attempts.iter().map(|a| a.error.clone()).collect::<Vec<_>>() as _,
-        &attempts.iter().map(|a| a.delivered_at).collect::<Vec<_>>() as _
+        &attempts.iter().map(|a| a.delivered_at).collect::<Vec<_>>() as _,
+        first,
+        last
     )
     .execute(connection)
     .await?;

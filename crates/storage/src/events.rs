@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{EventId, FlowId, Lane, TenantId, WorkId, WorkKind};
 use uuid::Uuid;
 
-use crate::{Connection, Result, work};
+use crate::{Connection, Result, partitions::span, work};
 
 /// A delivery to store, and the work of looking at it.
 #[derive(Debug, Clone)]
@@ -79,13 +79,17 @@ pub async fn insert_events(
 }
 
 pub async fn list_events(connection: &mut Connection, ids: &[EventId]) -> Result<Vec<Event>> {
+    let ids: Vec<Uuid> = ids.iter().map(EventId::as_uuid).collect();
+    let (first, last) = span(&ids);
     let rows = sqlx::query!(
         r#"
         SELECT e.id AS "id!", e.app_key AS "app_key!", a.tenant_id AS "app_tenant?", e.body AS "body!", e.received_at AS "received_at!"
         FROM events AS e LEFT JOIN webhook_apps AS a ON a.key = e.app_key
-        WHERE e.id = ANY ($1)
+        WHERE e.id = ANY ($1) AND e.id BETWEEN $2 AND $3
         "#,
-        &ids.iter().map(EventId::as_uuid).collect::<Vec<_>>()
+        &ids,
+        first,
+        last
     )
     .fetch_all(connection)
     .await?;

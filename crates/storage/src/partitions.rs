@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use uuid::Uuid;
+
 use crate::{Connection, Error, Result};
 
 /// Makes the monthly partitions up to this instant; returns how many were made.
@@ -80,4 +82,11 @@ pub async fn drop_closed_windows(connection: &mut Connection, now: DateTime<Utc>
     .execute(connection)
     .await?
     .rows_affected())
+}
+
+/// The first and the last of these ids. A list of ids alone has every month looked at for each of them; with a condition on both
+/// ends, only the months in which they lie.
+pub(crate) fn span(ids: &[Uuid]) -> (Uuid, Uuid) {
+    let first = ids.iter().min().copied().unwrap_or_default();
+    (first, ids.iter().max().copied().unwrap_or_default())
 }

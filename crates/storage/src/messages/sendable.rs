@@ -3,7 +3,7 @@ use domain::{AttachmentId, MessageId, TenantId};
 use uuid::Uuid;
 
 use super::{Message, MessageRow, Row, state};
-use crate::{Connection, Error, Result, attachments::Attachment};
+use crate::{Connection, Error, Result, attachments::Attachment, partitions::span};
 
 /// A message and all that is stored for a send of it.
 #[derive(Debug, Clone)]
@@ -121,6 +121,8 @@ pub async fn list_sendable(
     ids: &[MessageId],
     now: DateTime<Utc>,
 ) -> Result<Vec<Sendable>> {
+    let ids: Vec<Uuid> = ids.iter().map(MessageId::as_uuid).collect();
+    let (first, last) = span(&ids);
     let rows = sqlx::query_as!(
         Found,
         r#"
@@ -140,10 +142,12 @@ pub async fn list_sendable(
         LEFT JOIN LATERAL (
             SELECT * FROM conversation_windows
             WHERE sender_number_id = m.sender_number_id AND contact_hash = m.recipient_hash OFFSET 0) AS w ON true
-        WHERE m.id = ANY ($1) AND s.message_id = ANY ($1)
+        WHERE m.id = ANY ($1) AND m.id BETWEEN $3 AND $4 AND s.message_id = ANY ($1)
         "#,
-        &ids.iter().map(MessageId::as_uuid).collect::<Vec<_>>(),
-        now
+        &ids,
+        now,
+        first,
+        last
     )
     .fetch_all(connection)
     .await?;

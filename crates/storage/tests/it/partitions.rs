@@ -1,10 +1,12 @@
 use chrono::{Datelike, Days, Months, NaiveDate, TimeZone, Utc};
-use domain::{MessageId, ReportedStatus, StatusReport};
+use domain::{CallbackDeliveryId, EventId, MessageId, ReportedStatus, StatusReport};
 use sqlx::AssertSqlSafe;
 use storage::{
     Error,
+    callbacks::{Attempt, list_deliveries, record_attempts},
+    events::list_events,
     inbound::insert_unmatched,
-    messages::{IdempotencyKey, accept, find_message, find_state},
+    messages::{IdempotencyKey, accept, find_message, find_state, list_sendable},
     partitions::{drop_partitions, ensure_partitions, forget},
 };
 
@@ -136,6 +138,66 @@ async fn a_row_lands_in_the_month_of_its_id() {
                 "{partition}"
             );
         }
+    }
+}
+
+/// However many months are kept, what is done with the rows of today costs the same.
+#[tokio::test]
+async fn what_is_looked_up_by_ids_looks_into_their_months_only() {
+    let stage = stage().await;
+    let mut tx = stage.work().await;
+    let at = now();
+    let attempts = [(); 2].map(|()| Attempt {
+        id: CallbackDeliveryId::new_at(at),
+        status: Some(200),
+        error: None,
+        delivered_at: Some(at),
+    });
+    let deliveries = attempts.each_ref().map(|attempt| attempt.id);
+    list_sendable(&mut tx, &[(); 2].map(|()| MessageId::new_at(at)), at)
+        .await
+        .unwrap();
+    list_events(&mut tx, &[(); 2].map(|()| EventId::new_at(at)))
+        .await
+        .unwrap();
+    list_deliveries(&mut tx, &deliveries).await.unwrap();
+    record_attempts(&mut tx, &attempts).await.unwrap();
+    let looked_at: Vec<String> = sqlx::query_scalar(
+        "select relname::text from pg_stat_xact_user_tables
+         where relname ~ '_y[0-9]{4}m[0-9]{2}$' and coalesce(seq_scan, 0) + coalesce(idx_scan, 0) > 0 order by 1",
+    )
+    .fetch_all(&mut *tx)
+    .await
+    .unwrap();
+    let month = at.format("y%Ym%m");
+    let expected = ["callback_deliveries", "events", "messages"].map(|it| format!("{it}_{month}"));
+    assert_eq!(looked_at, expected);
+}
+
+/// Nobody gathers statistics that no plan goes by, and a callback finds room beside itself for its outcome.
+#[tokio::test]
+async fn partitions_are_kept_as_their_use_asks() {
+    let stage = stage().await;
+    let mut tx = stage.work().await;
+    ensure_partitions(&mut tx, now() + Days::new(100))
+        .await
+        .unwrap();
+    let kept: Vec<(String, Vec<String>)> = sqlx::query_as(
+        "select c.relname::text, coalesce(c.reloptions, '{}') from pg_class c
+         where c.relkind = 'r' and c.relname ~ '^(callback_deliveries|events|messages|timeline)_y'",
+    )
+    .fetch_all(&mut *tx)
+    .await
+    .unwrap();
+    assert!(kept.len() >= 20, "{kept:?}");
+    for (name, options) in kept {
+        let has = |option: &str| options.iter().any(|it| it == option);
+        assert!(has("autovacuum_analyze_threshold=2000000000"), "{name}");
+        assert_eq!(
+            has("fillfactor=70"),
+            name.starts_with("callback_deliveries"),
+            "{name}"
+        );
     }
 }
 

@@ -58,11 +58,11 @@ impl Cost {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_alone_keeps_within_its_budget() {
     let budget = Cost {
-        statements: 132.0,
-        rows: 60.0,
-        wal_bytes: 22_000.0,
-        pages: 620.0,
-        hints: 7.5,
+        statements: 124.0,
+        rows: 55.0,
+        wal_bytes: 20_500.0,
+        pages: 500.0,
+        hints: 3.3,
     };
     let meter = Meter::start().await;
     let lab = Lab::register(&meter.platform, Terms::default()).await;
@@ -77,11 +77,11 @@ async fn a_report_alone_keeps_within_its_budget() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reports_together_keep_within_their_budget() {
     let budget = Cost {
-        statements: 26.0,
-        rows: 64.0,
-        wal_bytes: 23_000.0,
-        pages: 900.0,
-        hints: 2.0,
+        statements: 24.0,
+        rows: 60.0,
+        wal_bytes: 22_000.0,
+        pages: 750.0,
+        hints: 0.7,
     };
     let meter = Meter::start().await;
     let terms = Terms {
@@ -101,11 +101,11 @@ async fn reports_together_keep_within_their_budget() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reports_of_many_labs_keep_within_their_budget() {
     let budget = Cost {
-        statements: 6.5,
-        rows: 60.0,
-        wal_bytes: 22_000.0,
-        pages: 650.0,
-        hints: 0.8,
+        statements: 5.5,
+        rows: 50.0,
+        wal_bytes: 20_500.0,
+        pages: 520.0,
+        hints: 0.25,
     };
     let meter = Meter::start().await;
     let mut labs = Vec::new();
