@@ -138,6 +138,9 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn act_on(self: Arc<Self>, claims: Kept) {
+        if claims.is_empty() {
+            return;
+        }
         let (claims, held): (Vec<Claim>, Vec<Held>) = claims.into_iter().unzip();
         // Twice the lease after it began, renewed at the latest moment, a claim is another's: nobody waits for its answer.
         let gone_at = Instant::now() + self.settings.claim_lease * 2;
