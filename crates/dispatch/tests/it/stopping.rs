@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use dispatch::Outcome;
-use storage::Database;
+use domain::WorkKind;
+use storage::{Database, work::yield_partitions};
 use testkit::eventually;
 
 use crate::{
@@ -35,6 +36,32 @@ async fn an_engine_that_stops_finishes_what_it_claimed_and_leaves_the_rest() {
     stage.until_empty().await;
     assert_eq!(script.acts().len(), 20);
     successor.stop().await;
+}
+
+/// Its consumer has nothing to do when it is told to stop, and is there for what comes yet.
+#[tokio::test]
+async fn what_a_releaser_was_about_to_keep_when_it_was_told_to_stop_is_done() {
+    let stage = stage().await;
+    let script = Script::new();
+    let mut engine = stage.engine(&script);
+    stage.until_count("partition_owners", 16).await;
+    let owner = "select distinct owner_id as id from partition_owners";
+    let owner = stage.test.rows(owner).await[0]["id"]
+        .as_str()
+        .unwrap()
+        .parse();
+    // Until this is taken back, nobody knows whether it owns them, and nothing is claimed.
+    let mut tx = stage.begin().await;
+    yield_partitions(&mut tx, WorkKind::Send, owner.unwrap())
+        .await
+        .unwrap();
+    stage.add(any_flow(), 3).await;
+    let waits = "pg_locks where not granted and pid in (select pid from pg_stat_activity where datname = current_database())";
+    stage.until_count(waits, 1).await;
+    engine.stop.cancel();
+    tx.rollback().await.unwrap();
+    engine.ended().await;
+    assert_eq!((stage.count("work").await, script.acts().len()), (0, 3));
 }
 
 #[tokio::test]
