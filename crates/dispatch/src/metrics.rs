@@ -61,7 +61,7 @@ pub(crate) fn released(kind: WorkKind, rows: usize) {
 /// Also counted as claimed.
 pub(crate) fn kept(kind: WorkKind, rows: usize) {
     counter!(KEPT, "kind" => kind.as_str()).increment(rows as u64);
-    counter!(CLAIMED, "kind" => kind.as_str()).increment(rows as u64);
+    claimed(kind, rows, rows);
 }
 
 pub(crate) fn publish_failed(kind: WorkKind, rows: usize) {

@@ -1,7 +1,6 @@
 //! Time partitions, created ahead and dropped by retention, and what else goes with age.
 
 use chrono::{DateTime, TimeDelta, Utc};
-
 use uuid::Uuid;
 
 use crate::{Connection, Error, Result};

@@ -61,6 +61,12 @@ impl TestDatabase {
             .unwrap_or_else(|error| panic!("`{sql}` failed: {error}"));
     }
 
+    /// How many locks connections to this database are waiting for.
+    pub async fn count_blocked(&self) -> usize {
+        let waits = "select from pg_locks where not granted and pid in (select pid from pg_stat_activity where datname = current_database())";
+        self.rows(waits).await.len()
+    }
+
     /// What a query gives the owner, one JSON object for each row.
     pub async fn rows(&self, sql: &str) -> Vec<Value> {
         let result = async {

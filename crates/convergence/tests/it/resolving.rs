@@ -25,8 +25,7 @@ async fn decide(stage: &Stage, lab: Lab, id: MessageId, fate: Fate) -> Resolutio
 }
 
 async fn until_someone_waits(stage: &Stage) {
-    let waits = "pg_locks where not granted and pid in (select pid from pg_stat_activity where datname = current_database())";
-    eventually(LIMIT, async || stage.count(waits).await > 0).await;
+    eventually(LIMIT, async || stage.test.count_blocked().await > 0).await;
 }
 
 #[tokio::test]

@@ -56,8 +56,7 @@ async fn what_a_releaser_was_about_to_keep_when_it_was_told_to_stop_is_done() {
         .await
         .unwrap();
     stage.add(any_flow(), 3).await;
-    let waits = "pg_locks where not granted and pid in (select pid from pg_stat_activity where datname = current_database())";
-    stage.until_count(waits, 1).await;
+    eventually(LIMIT, async || stage.test.count_blocked().await == 1).await;
     engine.stop.cancel();
     tx.rollback().await.unwrap();
     engine.ended().await;

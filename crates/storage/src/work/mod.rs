@@ -1,5 +1,5 @@
 //! The `work` table: what must be done, not before an instant. The statements of the engine's life cycle
-//! (`insert` → `release` → `claim`, or both by `claim_due` → `finish`), one file each. Knows nothing of what the work is.
+//! (`insert` → `release` → `claim` → `finish`; `claim_due` in place of the two in the middle), one file each. Knows nothing of what the work is.
 //!
 //! Time is the caller's `now`: replicas are expected to agree to within a fraction of a lease. What must hold even when
 //! they do not (no work acted on twice) rests on the attempt number, not on clocks.

@@ -69,8 +69,7 @@ impl Stage {
 
     /// Until one connection to this database waits for a lock.
     pub(crate) async fn until_blocked(&self) {
-        let waits = "pg_locks where not granted and pid in (select pid from pg_stat_activity where datname = current_database())";
-        eventually(LIMIT, async || self.count(waits).await == 1).await;
+        eventually(LIMIT, async || self.test.count_blocked().await == 1).await;
     }
 
     pub(crate) async fn lab(&self) -> Lab {
