@@ -300,6 +300,8 @@ impl Bench {
         let load = (&Content::Text, COUNTED, connections);
         lifecycle::measure(platform, posts, load).await?;
         let cost = meter.stop(&platform.servers, COUNTED).await?;
+        say(&format!("  among {labs}"));
+        cost.print();
         Ok(cost.of_the_platform())
     }
 

@@ -59,6 +59,10 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 
 async fn start(options: &Options, folder: &Path) -> anyhow::Result<Platform> {
     let files = folder.join("files");
+    // An earlier run's reports, which its database knew.
+    if files.exists() {
+        fs::remove_dir_all(&files)?;
+    }
     fs::create_dir_all(&files)?;
     let labs = if options.wants("tenants") {
         MANY_LABS

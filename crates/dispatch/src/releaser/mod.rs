@@ -4,7 +4,7 @@ mod hand_out;
 mod permits;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -209,7 +209,8 @@ impl<H: Handler> Releaser<H> {
         let mut left = permits.clone();
         if !open.is_empty() {
             let picked = connection.pick_due(self.kind, &open, now.wall).await?;
-            left.retain(|it| it.permits <= count_of(it.flow, &picked));
+            let of_flow = counts(&picked);
+            left.retain(|it| it.permits <= of_flow.get(&it.flow).copied().unwrap_or_default());
             let (chosen, postponed) = self.keep_pairs(&mut connection, picked, &in_flight).await?;
             for flow in postponed {
                 // What was behind them may go now.
@@ -219,12 +220,13 @@ impl<H: Handler> Releaser<H> {
             self.hand_out(&mut connection, chosen).await?;
         }
         // Of these there may be more. Of the others nothing is due.
+        let fresh = fresh_flows(&waiting, asked.wall);
         for FlowPermits { flow, permits } in left {
             let out = in_flight.get(&flow).map_or(0, |it| it.out);
             if is_alone || self.pacing.waits_for_outcomes(flow, out + permits) {
                 self.short.insert(flow.partition());
             }
-            let at = if is_fresh(flow, &waiting, asked.wall) {
+            let at = if fresh.contains(&flow) {
                 self.pacing.refilled_at(flow, now.monotonic)
             } else {
                 self.pacing.gathered_at(flow, now.monotonic)
@@ -237,12 +239,17 @@ impl<H: Handler> Releaser<H> {
     }
 }
 
-/// Whether what goes first of a flow became due just now: somebody may be waiting for it.
-fn is_fresh(flow: FlowId, waiting: &[WaitingFlow], now: DateTime<Utc>) -> bool {
-    let of_flow = waiting.iter().filter(|it| it.flow == flow);
-    let due = of_flow.filter(|it| it.first_due_at <= now);
-    let first = due.min_by_key(|it| it.lane);
-    first.is_some_and(|it| now < it.first_due_at + FRESH)
+/// The flows of which what goes first became due just now: somebody may be waiting for it.
+fn fresh_flows(waiting: &[WaitingFlow], now: DateTime<Utc>) -> HashSet<FlowId> {
+    let mut first: HashMap<FlowId, &WaitingFlow> = HashMap::new();
+    for due in waiting.iter().filter(|it| it.first_due_at <= now) {
+        let known = first.entry(due.flow).or_insert(due);
+        if due.lane < known.lane {
+            *known = due;
+        }
+    }
+    let fresh = first.values().filter(|it| now < it.first_due_at + FRESH);
+    fresh.map(|it| it.flow).collect()
 }
 
 /// Without a broker no more can go than has room here; each flow gets its part of that.
@@ -256,9 +263,12 @@ fn share(permits: &mut [FlowPermits], room: usize) {
     }
 }
 
-fn count_of(flow: FlowId, picked: &[Candidate]) -> u32 {
-    let of_flow = picked.iter().filter(|it| it.flow == flow);
-    u32::try_from(of_flow.count()).unwrap_or(u32::MAX)
+fn counts(picked: &[Candidate]) -> HashMap<FlowId, u32> {
+    let mut counts = HashMap::new();
+    for candidate in picked {
+        *counts.entry(candidate.flow).or_default() += 1;
+    }
+    counts
 }
 
 fn due_flows(waiting: &[WaitingFlow], now: DateTime<Utc>) -> Vec<FlowId> {

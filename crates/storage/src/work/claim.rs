@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use domain::{FlowId, Lane, Losses, TenantId, WorkId, WorkKind};
 use uuid::Uuid;
 
-use super::Claim;
+use super::{Claim, by_id};
 use crate::{Connection, Error, Result, error::parse};
 
 struct Row {
@@ -53,20 +53,21 @@ pub async fn claim(
     now: DateTime<Utc>,
     lease_until: DateTime<Utc>,
 ) -> Result<Vec<Claim>> {
+    let (ids, attempts) = by_id(work);
     let rows = sqlx::query_as!(
         Row,
         r#"
         UPDATE work SET state = 'claimed', attempt = attempt + 1, begun = false, lease_until = $4
         WHERE id = ANY (ARRAY(
-            SELECT w.id FROM work AS w JOIN UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt) USING (id)
-            WHERE w.id = ANY ($1) AND w.attempt = item.attempt AND w.state = 'released' AND w.lease_until > $3
+            SELECT w.id FROM work AS w
+            WHERE w.id = ANY ($1::uuid[]) AND w.attempt = ($2::integer[])[width_bucket(w.id, $1)] AND w.state = 'released' AND w.lease_until > $3
               AND set_config('synchronous_commit', CASE w.kind WHEN 'send' THEN current_setting('synchronous_commit') ELSE 'off' END, true) <> ''
             -- Whoever has it locked makes the hint stale: there is nothing to wait for.
             FOR UPDATE OF w SKIP LOCKED))
         RETURNING id, kind, flow, lane, subject, tenant_id, attempt, failures, losses, begun, traceparent, created_at
         "#,
-        &work.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>(),
-        &work.iter().map(|(_, attempt)| *attempt).collect::<Vec<_>>(),
+        &ids,
+        &attempts,
         now,
         lease_until
     )
@@ -116,15 +117,15 @@ pub async fn begin(
     claims: &[(WorkId, i32)],
     lease_until: DateTime<Utc>,
 ) -> Result<Vec<(WorkId, i32)>> {
+    let (ids, attempts) = by_id(claims);
     let rows = sqlx::query!(
         r#"
         UPDATE work SET begun = true, lease_until = $3
-        FROM UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt)
-        WHERE work.id = ANY ($1) AND work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed' AND NOT work.begun
-        RETURNING work.id, work.attempt
+        WHERE id = ANY ($1::uuid[]) AND attempt = ($2::integer[])[width_bucket(id, $1)] AND state = 'claimed' AND NOT begun
+        RETURNING id, attempt
         "#,
-        &claims.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>(),
-        &claims.iter().map(|(_, attempt)| *attempt).collect::<Vec<_>>(),
+        &ids,
+        &attempts,
         lease_until
     )
     .fetch_all(connection)

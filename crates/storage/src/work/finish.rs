@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{Losses, Scope, WorkId, WorkKind};
 use uuid::Uuid;
 
+use super::by_id;
 use crate::{Connection, Result, listener::CHANNEL};
 
 /// What becomes of claimed work.
@@ -49,28 +50,31 @@ pub async fn finish(
     finished: &[Finished],
     now: DateTime<Utc>,
 ) -> Result<HashSet<WorkId>> {
+    // As `by_id` has it.
+    let mut finished: Vec<&Finished> = finished.iter().collect();
+    finished.sort_unstable_by_key(|it| it.key());
     let mut ours = HashSet::with_capacity(finished.len());
-    ours.extend(retry(connection, finished).await?);
-    ours.extend(done(connection, finished).await?);
-    ours.extend(hold(connection, finished).await?);
-    ours.extend(dead(connection, finished, now).await?);
+    ours.extend(retry(connection, &finished).await?);
+    ours.extend(done(connection, &finished).await?);
+    ours.extend(hold(connection, &finished).await?);
+    ours.extend(dead(connection, &finished, now).await?);
     Ok(ours.into_iter().map(WorkId::from_uuid).collect())
 }
 
-async fn done(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<Uuid>> {
+async fn done(connection: &mut Connection, finished: &[&Finished]) -> Result<Vec<Uuid>> {
     let (ids, attempts): (Vec<_>, Vec<_>) = finished
         .iter()
         .filter(|f| f.disposition == Disposition::Done)
-        .map(Finished::key)
+        .map(|f| f.key())
         .unzip();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let rows = sqlx::query!(
         r#"
-        DELETE FROM work USING UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt)
-        WHERE work.id = ANY ($1) AND work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
-        RETURNING work.id, pg_notify($3, kind || ':room:' || partition) AS "told: ()"
+        DELETE FROM work
+        WHERE id = ANY ($1::uuid[]) AND attempt = ($2::integer[])[width_bucket(id, $1)] AND state = 'claimed'
+        RETURNING id, pg_notify($3, kind || ':room:' || partition) AS "told: ()"
         "#,
         &ids,
         &attempts,
@@ -81,7 +85,7 @@ async fn done(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-async fn retry(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<Uuid>> {
+async fn retry(connection: &mut Connection, finished: &[&Finished]) -> Result<Vec<Uuid>> {
     let (mut ids, mut attempts, mut losses) = (vec![], vec![], vec![]);
     let (mut due, mut failed, mut reasons) = (vec![], vec![], vec![]);
     for item in finished {
@@ -105,12 +109,11 @@ async fn retry(connection: &mut Connection, finished: &[Finished]) -> Result<Vec
     }
     let rows = sqlx::query!(
         r#"
-        UPDATE work SET state = 'waiting', lease_until = NULL, due_at = item.due_at, failures = failures + item.failed, losses = item.losses,
-            reason = item.reason
-        FROM UNNEST($1::uuid[], $2::integer[], $3::timestamptz[], $4::integer[], $5::text[], $6::integer[])
-             AS item (id, attempt, due_at, failed, reason, losses)
-        WHERE work.id = ANY ($1) AND work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
-        RETURNING work.id, pg_notify($7, kind || ':' || partition) AS "told: ()"
+        UPDATE work SET state = 'waiting', lease_until = NULL, due_at = ($3::timestamptz[])[width_bucket(id, $1)],
+            failures = failures + ($4::integer[])[width_bucket(id, $1)], reason = ($5::text[])[width_bucket(id, $1)],
+            losses = ($6::integer[])[width_bucket(id, $1)]
+        WHERE id = ANY ($1::uuid[]) AND attempt = ($2::integer[])[width_bucket(id, $1)] AND state = 'claimed'
+        RETURNING id, pg_notify($7, kind || ':' || partition) AS "told: ()"
         "#,
         &ids,
         &attempts,
@@ -125,7 +128,7 @@ async fn retry(connection: &mut Connection, finished: &[Finished]) -> Result<Vec
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-async fn hold(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<Uuid>> {
+async fn hold(connection: &mut Connection, finished: &[&Finished]) -> Result<Vec<Uuid>> {
     let (mut ids, mut attempts, mut scopes, mut reasons) = (vec![], vec![], vec![], vec![]);
     for item in finished {
         if let Disposition::Hold { scope, reason } = &item.disposition {
@@ -141,10 +144,10 @@ async fn hold(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<
     }
     let rows = sqlx::query!(
         r#"
-        UPDATE work SET state = 'held', lease_until = NULL, hold_scope = item.scope, reason = item.reason
-        FROM UNNEST($1::uuid[], $2::integer[], $3::text[], $4::text[]) AS item (id, attempt, scope, reason)
-        WHERE work.id = ANY ($1) AND work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
-        RETURNING work.id, pg_notify($5, kind || ':room:' || partition) AS "told: ()"
+        UPDATE work SET state = 'held', lease_until = NULL, hold_scope = ($3::text[])[width_bucket(id, $1)],
+            reason = ($4::text[])[width_bucket(id, $1)]
+        WHERE id = ANY ($1::uuid[]) AND attempt = ($2::integer[])[width_bucket(id, $1)] AND state = 'claimed'
+        RETURNING id, pg_notify($5, kind || ':room:' || partition) AS "told: ()"
         "#,
         &ids,
         &attempts,
@@ -159,7 +162,7 @@ async fn hold(connection: &mut Connection, finished: &[Finished]) -> Result<Vec<
 
 async fn dead(
     connection: &mut Connection,
-    finished: &[Finished],
+    finished: &[&Finished],
     now: DateTime<Utc>,
 ) -> Result<Vec<Uuid>> {
     let (mut ids, mut attempts, mut reasons) = (vec![], vec![], vec![]);
@@ -177,9 +180,9 @@ async fn dead(
     let rows = sqlx::query!(
         r#"
         WITH gone AS (
-            DELETE FROM work USING UNNEST($1::uuid[], $2::integer[], $3::text[]) AS item (id, attempt, reason)
-            WHERE work.id = ANY ($1) AND work.id = item.id AND work.attempt = item.attempt AND work.state = 'claimed'
-            RETURNING work.*, item.reason AS cause
+            DELETE FROM work
+            WHERE id = ANY ($1::uuid[]) AND attempt = ($2::integer[])[width_bucket(id, $1)] AND state = 'claimed'
+            RETURNING work.*, ($3::text[])[width_bucket(id, $1)] AS cause
         ), buried AS (
             INSERT INTO dead_letters (id, kind, flow, lane, subject, tenant_id, pair, attempt, reason, traceparent, created_at, died_at)
             SELECT id, kind, flow, lane, subject, tenant_id, pair, attempt, cause, traceparent, created_at, $4 FROM gone
@@ -236,14 +239,15 @@ async fn lock_claims(
     connection: &mut Connection,
     claims: &[(WorkId, i32)],
 ) -> Result<Vec<(WorkId, bool)>> {
+    let (ids, attempts) = by_id(claims);
     let rows = sqlx::query!(
         r#"
-        SELECT work.id, work.begun FROM work JOIN UNNEST($1::uuid[], $2::integer[]) AS item (id, attempt) USING (id)
-        WHERE work.id = ANY ($1) AND work.attempt = item.attempt AND work.state = 'claimed'
-        ORDER BY work.id FOR UPDATE OF work
+        SELECT id, begun FROM work
+        WHERE id = ANY ($1::uuid[]) AND attempt = ($2::integer[])[width_bucket(id, $1)] AND state = 'claimed'
+        ORDER BY id FOR UPDATE
         "#,
-        &claims.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>(),
-        &claims.iter().map(|(_, attempt)| *attempt).collect::<Vec<_>>()
+        &ids,
+        &attempts
     )
     .fetch_all(connection)
     .await?;

@@ -56,3 +56,13 @@ pub struct Claim {
     pub traceparent: Option<String>,
     pub created_at: DateTime<Utc>,
 }
+
+/// Arrays for statements that say `$2[width_bucket(id, $1)]` of a row: what belongs to it, found by halves. A join with
+/// `UNNEST` would compare each with each, as the planner expects one row (ADR 18).
+/// An id that comes twice means the greater: of two claims of the same work the later.
+fn by_id<T: Copy + Ord>(items: &[(WorkId, T)]) -> (Vec<Uuid>, Vec<T>) {
+    let mut items = items.to_vec();
+    items.sort_unstable();
+    let items = items.into_iter().map(|(id, of_it)| (id.as_uuid(), of_it));
+    items.unzip()
+}

@@ -2,6 +2,7 @@ use chrono::{DateTime, Utc};
 use domain::{FlowId, Lane, WorkId, WorkKind};
 use uuid::Uuid;
 
+use super::by_id;
 use crate::{Connection, Error, Result};
 
 /// A flow and lane in which something waits, and since or until when.
@@ -216,14 +217,14 @@ pub async fn postpone(
     work: &[(WorkId, DateTime<Utc>)],
     reason: &str,
 ) -> Result<()> {
+    let (ids, due) = by_id(work);
     sqlx::query!(
         r#"
-        UPDATE work SET state = 'waiting', lease_until = NULL, due_at = item.due_at, reason = $3
-        FROM UNNEST($1::uuid[], $2::timestamptz[]) AS item (id, due_at)
-        WHERE work.id = ANY ($1) AND work.id = item.id AND work.state IN ('waiting', 'released')
+        UPDATE work SET state = 'waiting', lease_until = NULL, due_at = ($2::timestamptz[])[width_bucket(id, $1)], reason = $3
+        WHERE id = ANY ($1::uuid[]) AND state IN ('waiting', 'released')
         "#,
-        &work.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>(),
-        &work.iter().map(|(_, due_at)| *due_at).collect::<Vec<_>>(),
+        &ids,
+        &due,
         reason
     )
     .execute(connection)

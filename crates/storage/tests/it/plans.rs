@@ -43,13 +43,16 @@ async fn every_statement_goes_by_an_index_whatever_the_planner_believes() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
 }
 
-/// What is wrong with a scan of a table, if anything.
+/// What is wrong with a scan of a table, or a join, if anything.
 fn complaint(scan: &Value) -> Option<&'static str> {
     let of = |field: &str| scan[field].as_str().unwrap_or_default();
     let table = of("Relation Name");
     match of("Node Type") {
         "Seq Scan" if !SMALL.contains(&table) => Some("reads all of a table"),
         "Bitmap Heap Scan" => Some("reads all that fits, however little is asked for"),
+        "Nested Loop" if !scan["Join Filter"].is_null() && scan["Inner"] == "Function Scan" => {
+            Some("compares each row with each of what was given")
+        }
         "Index Scan" | "Index Only Scan" if table == "work" && scan["Index Cond"].is_null() => {
             Some("goes through all of an index")
         }
@@ -82,7 +85,7 @@ fn sql_type(recorded: &Value) -> String {
         .map_or_else(|| name.to_owned(), |of| format!("{of}[]"))
 }
 
-/// The nodes of a statement's plan that read a table.
+/// The nodes of a statement's plan that read a table, and its nested loops with what they have inside.
 async fn scans(connection: &mut Connection, statement: &str) -> Vec<Value> {
     let prepare = format!("PREPARE planned{statement}");
     sqlx::raw_sql(AssertSqlSafe(prepare))
@@ -122,9 +125,12 @@ fn gather(node: &Value, scans: &mut Vec<Value>) {
         Value::Object(fields) => {
             let is_scan = |it: &Value| it.as_str().is_some_and(|it| it.ends_with(" Scan"));
             let reads = fields.contains_key("Relation Name");
-            if reads && fields.get("Node Type").is_some_and(is_scan) {
+            let node = fields.get("Node Type");
+            let joins = node.is_some_and(|it| it == "Nested Loop");
+            if joins || reads && node.is_some_and(is_scan) {
                 let mut alone = fields.clone();
-                alone.remove("Plans");
+                let below = alone.remove("Plans").unwrap_or_default();
+                alone.insert("Inner".to_owned(), below[1]["Node Type"].clone());
                 scans.push(Value::Object(alone));
             }
             fields.values().for_each(|it| gather(it, scans));
