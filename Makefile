@@ -30,11 +30,11 @@ limits: ## Whether every rate is kept and used while senders come and go, and on
 	cargo build --release --bins
 	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/limits
 
-bench: ## What it does in a second, beside what the machine can do at best (ONLY=name)
+bench: ## What it does in a second, beside what the machine can do at best (ONLY=name; ONLY=endurance MINUTES=10)
 	@scripts/bootstrap build postgres rabbitmq
 	cargo build --release --bins
 	$(if $(ONLY),,-scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/limits --report target/bench/limits.json)
-	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/bench $(if $(ONLY),--only $(ONLY))
+	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/bench $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES))
 
 micro: ## What the pure code that every report passes through costs: its time, and its instructions
 	@scripts/bootstrap build

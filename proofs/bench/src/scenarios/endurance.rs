@@ -59,6 +59,7 @@ pub(crate) async fn measure(
         tokio::select! {
             posted = &mut posting => {
                 posted?;
+                say_tables(platform).await?;
                 return Ok(seen);
             }
             _ = look.tick() => {
@@ -107,6 +108,27 @@ async fn see(
         work_table: mebibytes(next()),
         dead_rows: as_f64(next()),
     })
+}
+
+/// What is in the tables that were written to, partitions together, and how many of their updates touched no index.
+async fn say_tables(platform: &Platform) -> anyhow::Result<()> {
+    let tables = "SELECT coalesce(parent.relname, s.relname), sum(n_live_tup), sum(n_dead_tup), \
+         sum(pg_total_relation_size(s.relid)), sum(n_tup_upd), sum(n_tup_hot_upd) FROM pg_stat_user_tables AS s \
+         LEFT JOIN pg_inherits AS i ON i.inhrelid = s.relid LEFT JOIN pg_class AS parent ON parent.oid = i.inhparent \
+         GROUP BY 1 HAVING sum(n_tup_ins) >= 1000 ORDER BY 4 DESC";
+    for line in platform.servers.sql(tables).await?.lines() {
+        let mut fields = line.trim().split('|');
+        let name = fields.next().unwrap_or_default().trim();
+        let mut numbers = fields.map(|it| it.trim().parse::<u64>().unwrap_or_default());
+        let mut next = || numbers.next().unwrap_or_default();
+        let (live, dead, mebibytes) = (next(), next(), mebibytes(next()));
+        let (updated, in_place) = (next(), next());
+        let in_place = 100.0 * as_f64(in_place) / as_f64(updated.max(1));
+        say(&format!(
+            "  {name:<22} {live:>10} rows, {dead:>8} dead, {mebibytes:>8.1} MiB, {updated:>10} updates, {in_place:>5.1} % in place"
+        ));
+    }
+    Ok(())
 }
 
 /// The callbacks that say that a message was read, and when each was accepted (Unix milliseconds).

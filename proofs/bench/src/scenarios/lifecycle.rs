@@ -28,8 +28,8 @@ pub(crate) async fn measure(
     let began = SystemClock.now();
     post_all(platform, posts, load).await?;
     platform.until_done(PATIENCE).await?;
-    let callbacks = platform.callbacks.taken().lines();
-    let last = callbacks.iter().skip(took_before).map(|it| it.at).max();
+    let callbacks = platform.callbacks.taken().lines_from(took_before);
+    let last = callbacks.iter().map(|it| it.at).max();
     let Some(last) = last else {
         anyhow::bail!("no callback came");
     };
