@@ -16,8 +16,10 @@ pub struct Settings {
     /// How long the store may take to answer before it is asked anew: a connection can fall silent without a word.
     pub store_timeout: Duration,
     /// How many claims a process has under way when it keeps no more of what it releases: beyond that, work goes to whoever is
-    /// free, by the broker. 0: all of it does.
+    /// free, by the broker, or waits if there is nobody else. 0: all of it goes by the broker.
     pub keeps: usize,
+    /// How much of a releaser's partitions lies ready at a time for whoever is free.
+    pub lends: u32,
     /// How many work rows one broker message names at most.
     pub hint_size: usize,
     /// How many broker messages a consumer holds at most; with `hint_size`, its concurrency.
@@ -39,6 +41,7 @@ impl Default for Settings {
             poll: Duration::from_secs(1),
             store_timeout: Duration::from_secs(15),
             keeps: 256,
+            lends: 256,
             hint_size: 16,
             prefetch: 16,
             record_batch: 256,

@@ -82,6 +82,12 @@ pub trait Statements: Send {
         partitions: &[i16],
     ) -> impl Future<Output = Result<Vec<InFlight>>> + Send;
 
+    fn count_released(
+        &mut self,
+        kind: WorkKind,
+        partitions: &[i16],
+    ) -> impl Future<Output = Result<u32>> + Send;
+
     fn list_pauses(&mut self, scopes: &[Scope]) -> impl Future<Output = Result<Vec<Pause>>> + Send;
 
     fn try_pauses(
@@ -227,6 +233,10 @@ impl Statements for storage::Connection {
         partitions: &[i16],
     ) -> Result<Vec<InFlight>> {
         work::list_in_flight(self, kind, partitions).await
+    }
+
+    async fn count_released(&mut self, kind: WorkKind, partitions: &[i16]) -> Result<u32> {
+        work::count_released(self, kind, partitions).await
     }
 
     async fn list_pauses(&mut self, scopes: &[Scope]) -> Result<Vec<Pause>> {

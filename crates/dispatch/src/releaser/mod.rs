@@ -2,6 +2,7 @@
 
 mod hand_out;
 mod permits;
+mod round;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -14,16 +15,22 @@ use domain::{FlowId, WorkKind};
 use storage::work::{Candidate, FlowPermits, InFlight, WaitingFlow};
 use uuid::Uuid;
 
+use self::round::{Round, share};
+
 use crate::{
     Deps, Handler, Settings, Statements as _, WorkStore as _,
     intake::Intake,
     metrics,
     pacing::Pacing,
+    store::Connection,
     wake::{Heard, Looks},
 };
 
 /// For so long after it became due every moment matters to what waits.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// How long hands gather when there were not enough, unless a quarter of them is free before.
+const GATHERING: Duration = Duration::from_millis(50);
 
 /// Hands out the due work of the partitions that this replica owns, at each flow's rate.
 /// One task has it: that is what makes the token buckets exact.
@@ -41,12 +48,17 @@ pub(crate) struct Releaser<H: Handler> {
     polled_at: tokio::time::Instant,
     pacing: Pacing,
     intake: Intake,
+    round: Round,
+    /// When the last turn left something for want of hands (monotonic).
+    short_of_hands: Option<Duration>,
 }
 
 /// The partitions we own, and for how long without renewing (monotonic).
 #[derive(Default)]
 struct Owned {
     partitions: BTreeSet<i16>,
+    /// How many share all of them, with us.
+    replicas: u32,
     until: Duration,
     renew_at: Duration,
 }
@@ -78,6 +90,8 @@ impl<H: Handler> Releaser<H> {
             polled_at: tokio::time::Instant::now(),
             pacing: Pacing::default(),
             intake,
+            round: Round::default(),
+            short_of_hands: None,
         }
     }
 
@@ -101,22 +115,35 @@ impl<H: Handler> Releaser<H> {
         if self.owned.partitions.is_empty() {
             return Ok(self.settings.poll);
         }
+        if let Some(wait) = self.gather_hands(began) {
+            return Ok(wait);
+        }
         let mut due = self.partitions();
         due.retain(|partition| self.looks.at(*partition) <= began);
+        let due = self.round.take(due);
         if !due.is_empty() {
             // Should this come to no end, they are still due.
             self.looks.at_once(due.iter().copied());
-            let mut looks = self.release_due(&due).await?;
+            let mut found = self.release_due(&due).await?;
             for partition in due {
-                looks.no_later_than(partition, Duration::MAX);
+                found.looks.no_later_than(partition, Duration::MAX);
             }
-            self.looks.extend(looks);
+            found.looks.at_once(found.unfinished);
+            self.looks.extend(found.looks);
         }
         let now = self.deps.clock.monotonic();
         metrics::turn(self.kind, now.saturating_sub(began));
         let next = self.owned.partitions.iter().map(|it| self.looks.at(*it));
         let wake = next.min().unwrap_or_default().saturating_sub(now);
+        let wake = wake.max(self.gather_hands(now).unwrap_or_default());
         Ok(wake.min(self.settings.poll).max(Duration::from_millis(1)))
+    }
+
+    /// How long nothing is looked for, because there are hardly any hands.
+    fn gather_hands(&self, now: Duration) -> Option<Duration> {
+        let wait = (self.short_of_hands? + GATHERING).checked_sub(now)?;
+        let few = (self.settings.keeps / 4).max(1);
+        (!wait.is_zero() && self.intake.room() < few).then_some(wait)
     }
 
     /// The partitions whose expired leases are ours to look after.
@@ -170,6 +197,7 @@ impl<H: Handler> Releaser<H> {
         }
         self.owned = Owned {
             partitions: kept.into_iter().chain(taken).collect(),
+            replicas: ownership.replicas,
             until: asked.monotonic + lease,
             renew_at: asked.monotonic + lease / 3,
         };
@@ -177,53 +205,61 @@ impl<H: Handler> Releaser<H> {
         Ok(())
     }
 
-    /// Returns when something more will be due.
-    async fn release_due(&mut self, partitions: &[i16]) -> storage::Result<Looks> {
+    async fn release_due(&mut self, partitions: &[i16]) -> storage::Result<Found> {
         let asked = self.instant();
+        self.short_of_hands = None;
         self.short.retain(|it| !partitions.contains(it));
         let database = self.deps.database.clone();
         let mut connection = database.acquire().await?;
         let waiting = connection.list_waiting_flows(self.kind, partitions).await?;
-        let due = due_flows(&waiting, asked.wall);
-        let mut looks = Looks::default();
+        let mut due = due_flows(&waiting, asked.wall);
+        let mut found = Found::default();
+        found.unfinished.extend(self.round.arrange(&mut due));
         for later in waiting.iter().filter(|it| it.first_due_at > asked.wall) {
             let at = asked.monotonic + until_then(later.first_due_at, asked.wall);
-            looks.no_later_than(later.flow.partition(), at);
+            found.looks.no_later_than(later.flow.partition(), at);
         }
-        if due.is_empty() {
-            return Ok(looks);
-        }
-        let in_flight = connection.list_in_flight(self.kind, partitions).await?;
+        let in_flight = if due.is_empty() {
+            Vec::new()
+        } else {
+            connection.list_in_flight(self.kind, partitions).await?
+        };
         let mut in_flight: HashMap<FlowId, InFlight> =
             in_flight.into_iter().map(|it| (it.flow, it)).collect();
         // What was used before the look is known from here on, and not from the beginning of the turn.
         let now = self.instant();
         self.refresh_limits(&due, now).await?;
         let gates = self.gates(&mut connection, &due).await?;
-        let (mut permits, trying) = self.permits(due, &mut in_flight, (&gates, now), &mut looks);
-        let is_alone = !self.deps.broker.is_connected();
-        if is_alone {
-            share(&mut permits, self.intake.room());
-        }
-        let open: Vec<FlowPermits> = permits.iter().copied().filter(|p| p.permits > 0).collect();
-        let mut left = permits.clone();
+        let (permits, trying) = self.permits(due, &mut in_flight, (&gates, now), &mut found.looks);
+        let hands = self.hands(&mut connection, &permits).await?;
+        let given = share(&permits, hands);
+        self.round.go_on(partitions, &permits, &given);
+        let open = given_to(&permits, &given);
+        let mut picked = HashMap::new();
         if !open.is_empty() {
-            let picked = connection.pick_due(self.kind, &open, now.wall).await?;
-            let of_flow = counts(&picked);
-            left.retain(|it| it.permits <= of_flow.get(&it.flow).copied().unwrap_or_default());
-            let (chosen, postponed) = self.keep_pairs(&mut connection, picked, &in_flight).await?;
+            let due = connection.pick_due(self.kind, &open, now.wall).await?;
+            picked = counts(&due);
+            let (chosen, postponed) = self.keep_pairs(&mut connection, due, &in_flight).await?;
             for flow in postponed {
                 // What was behind them may go now.
-                looks.no_later_than(flow.partition(), now.monotonic);
+                found.looks.no_later_than(flow.partition(), now.monotonic);
             }
             let chosen = self.take_turns(&mut connection, chosen, &trying).await?;
             self.hand_out(&mut connection, chosen).await?;
         }
-        // Of these there may be more. Of the others nothing is due.
         let fresh = fresh_flows(&waiting, asked.wall);
-        for FlowPermits { flow, permits } in left {
+        for (FlowPermits { flow, permits }, given) in permits.into_iter().zip(given) {
+            if picked.get(&flow).copied().unwrap_or_default() < given {
+                // Nothing more of it is due.
+                continue;
+            }
+            if given < permits {
+                self.short_of_hands = Some(self.deps.clock.monotonic());
+                found.unfinished.insert(flow.partition());
+                continue;
+            }
             let out = in_flight.get(&flow).map_or(0, |it| it.out);
-            if is_alone || self.pacing.waits_for_outcomes(flow, out + permits) {
+            if self.pacing.waits_for_outcomes(flow, out + permits) {
                 self.short.insert(flow.partition());
             }
             let at = if fresh.contains(&flow) {
@@ -232,11 +268,49 @@ impl<H: Handler> Releaser<H> {
                 self.pacing.gathered_at(flow, now.monotonic)
             };
             if let Some(at) = at {
-                looks.no_later_than(flow.partition(), at);
+                found.looks.no_later_than(flow.partition(), at);
             }
         }
-        Ok(looks)
+        Ok(found)
     }
+
+    /// How much can be in hand of all that may go: what this process has room for, and what may lie ready for others.
+    async fn hands(
+        &self,
+        connection: &mut Connection<H>,
+        permits: &[FlowPermits],
+    ) -> storage::Result<u32> {
+        let room = u32::try_from(self.intake.room()).unwrap_or(u32::MAX);
+        let all = permits.iter().map(|it| u64::from(it.permits)).sum::<u64>();
+        // Without others, those who would take it are those who have no room.
+        let keeps_all = self.owned.replicas == 1 && self.settings.keeps > 0;
+        if all <= u64::from(room) || keeps_all || !self.deps.broker.is_connected() {
+            return Ok(room);
+        }
+        let ready = connection
+            .count_released(self.kind, &self.partitions())
+            .await?;
+        Ok(room.saturating_add(self.settings.lends.saturating_sub(ready)))
+    }
+}
+
+/// What one look found out.
+#[derive(Default)]
+struct Found {
+    /// When something more will be due.
+    looks: Looks,
+    /// Where something was left for want of hands, or was not come to.
+    unfinished: BTreeSet<i16>,
+}
+
+fn given_to(permits: &[FlowPermits], given: &[u32]) -> Vec<FlowPermits> {
+    let both = permits.iter().zip(given);
+    let open = both.filter(|(_, given)| **given > 0);
+    open.map(|(wanted, given)| FlowPermits {
+        flow: wanted.flow,
+        permits: *given,
+    })
+    .collect()
 }
 
 /// The flows of which what goes first became due just now: somebody may be waiting for it.
@@ -250,17 +324,6 @@ fn fresh_flows(waiting: &[WaitingFlow], now: DateTime<Utc>) -> HashSet<FlowId> {
     }
     let fresh = first.values().filter(|it| now < it.first_due_at + FRESH);
     fresh.map(|it| it.flow).collect()
-}
-
-/// Without a broker no more can go than has room here; each flow gets its part of that.
-fn share(permits: &mut [FlowPermits], room: usize) {
-    let mut room = u32::try_from(room).unwrap_or(u32::MAX);
-    let flows = u32::try_from(permits.len()).unwrap_or(u32::MAX);
-    let part = (room / flows.max(1)).max(1);
-    for flow in permits {
-        flow.permits = flow.permits.min(part).min(room);
-        room -= flow.permits;
-    }
 }
 
 fn counts(picked: &[Candidate]) -> HashMap<FlowId, u32> {

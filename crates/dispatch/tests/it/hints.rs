@@ -184,22 +184,54 @@ async fn without_a_broker_each_flow_gets_its_part_of_what_has_room_and_the_rest_
 }
 
 #[tokio::test]
-async fn what_has_room_in_its_releasers_process_needs_no_hint_and_the_rest_goes_by_the_broker() {
+async fn what_has_no_room_goes_by_the_broker_if_there_are_others_and_no_more_than_may_lie_ready() {
     let stage = stage().await;
     let script = Script::of(|_| Plan::AtGate(Outcome::Done));
-    script.limit(Some(unlimited(10)));
+    script.limit(Some(unlimited(20)));
     let mut narrow = settings();
-    (narrow.keeps, narrow.prefetch, narrow.hint_size) = (3, 1, 1);
-    stage.add(any_flow(), 10).await;
+    (
+        narrow.keeps,
+        narrow.prefetch,
+        narrow.hint_size,
+        narrow.lends,
+    ) = (3, 1, 1, 5);
     let engine = Running::start(&script, stage.deps(), narrow);
+    let flow = stage.another_comes().await;
+    stage.add(flow, 20).await;
     // One more came by the broker; the consumer has its hands full with it.
     eventually(LIMIT, async || script.acting() == 4).await;
-    stage.until_count("work where state = 'released'", 6).await;
+    // Hands have gathered for long enough.
+    stage.clock.advance(Duration::from_millis(50));
+    stage.until_count("work where state = 'released'", 5).await;
+    engine.look().await;
     assert_eq!(stage.count("work where state = 'claimed'").await, 4);
-    assert_eq!(stage.broker.depth(Queue::Outbound).await, Some(6));
+    assert_eq!(stage.count("work where state = 'released'").await, 5);
+    assert_eq!(stage.broker.depth(Queue::Outbound).await, Some(5));
     script.open_gate();
     stage.until_empty().await;
-    assert_eq!(script.acts().len(), 10);
+    assert_eq!(script.acts().len(), 20);
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_alone_lends_nothing_and_every_flow_has_its_turn() {
+    let stage = stage().await;
+    let script = Script::of(|_| Plan::AtGate(Outcome::Done));
+    let mut narrow = settings();
+    narrow.keeps = 3;
+    let flows: Vec<_> = (0..40).map(|_| any_flow()).collect();
+    for flow in &flows {
+        stage.add(*flow, 2).await;
+    }
+    let engine = Running::start(&script, stage.deps(), narrow);
+    eventually(LIMIT, async || script.acting() == 3).await;
+    engine.look().await;
+    let untouched = "work where state = 'waiting' and attempt = 0";
+    assert_eq!(stage.count(untouched).await, 77);
+    assert_eq!(stage.broker.depth(Queue::Outbound).await, Some(0));
+    script.open_gate();
+    stage.until_empty().await;
+    assert_eq!(script.acts().len(), 80);
     engine.stop().await;
 }
 

@@ -9,11 +9,11 @@ use std::{
 };
 
 use dispatch::{Deps, Engine, Settings};
-use domain::{Clock, FlowId, Lane, MockClock, SystemClock, TenantId, WorkId, WorkKind};
+use domain::{Clock, FlowId, Lane, MockClock, PARTITIONS, SystemClock, TenantId, WorkId, WorkKind};
 use queue::Broker;
 use storage::{
     Database, Transaction,
-    work::{NewWork, insert},
+    work::{NewWork, hold_partitions, insert},
 };
 use testkit::{TestDatabase, database, eventually};
 use tokio::{task::JoinSet, time::timeout};
@@ -117,6 +117,26 @@ impl Stage {
             if seen == count { Ok(()) } else { Err(seen) }
         })
         .await;
+    }
+
+    /// Lets the engine share its partitions with one that does nothing; a flow that stays the engine's.
+    pub(crate) async fn another_comes(&self) -> FlowId {
+        let other = Uuid::new_v4();
+        let hold = async || {
+            let mut tx = self.begin().await;
+            let now = self.clock.now();
+            let lease = now + Duration::from_secs(15);
+            let held = hold_partitions(&mut tx, WorkKind::Send, other, now, lease).await;
+            tx.commit().await.unwrap();
+            held.unwrap().partitions()
+        };
+        let half = usize::from(PARTITIONS.unsigned_abs()) / 2;
+        eventually(LIMIT, async || hold().await.len() == half).await;
+        let theirs = hold().await;
+        let mut flows = std::iter::repeat_with(any_flow);
+        flows
+            .find(|it| !theirs.contains(&it.partition()))
+            .expect("flows of every partition")
     }
 
     /// Until all work is done and gone.

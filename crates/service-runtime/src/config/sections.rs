@@ -33,7 +33,7 @@ settings! {
     /// How work is handed out to replicas.
     pub struct EngineConfig in "engine" {
         /// How much a replica has under way when it keeps no more of its share for itself: beyond that, work goes to whoever is
-        /// free, by the broker. 0: all of it does.
+        /// free, by the broker, or waits if there is no other replica. 0: all of it goes by the broker.
         keeps: usize = 256,
         /// How long released work waits to be claimed before it is released again.
         release_lease: Duration = "5s",

@@ -31,8 +31,8 @@ pub use pauses::{
     NewPause, Pause, forget_pauses, insert_pauses, lift_pauses, list_pauses, probe_held, try_pauses,
 };
 pub use release::{
-    Candidate, FlowPermits, InFlight, WaitingFlow, list_in_flight, list_waiting_flows, pick_due,
-    postpone, release,
+    Candidate, FlowPermits, InFlight, WaitingFlow, count_released, list_in_flight,
+    list_waiting_flows, pick_due, postpone, release,
 };
 pub use restart::{Locked, lock_work, restart};
 

@@ -135,6 +135,25 @@ pub async fn list_in_flight(
         .collect())
 }
 
+/// How much of these partitions is released and nobody has claimed.
+pub async fn count_released(
+    connection: &mut Connection,
+    kind: WorkKind,
+    partitions: &[i16],
+) -> Result<u32> {
+    let count = sqlx::query_scalar!(
+        r#"
+        SELECT count(*) AS "count!" FROM work
+        WHERE kind = $1 AND partition = ANY ($2) AND phase = 'out' AND state = 'released'
+        "#,
+        kind.as_str(),
+        partitions
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 /// Due work of each flow, no more than its permits, reply before report before bulk and oldest first.
 /// Takes no lock: the owner of a partition is alone in releasing it, and `release` looks at the state again.
 pub async fn pick_due(

@@ -25,6 +25,7 @@ enum Asked {
     Yield(Uuid),
     ListWaiting,
     ListInFlight,
+    CountReleased,
     PickDue(Vec<FlowPermits>),
     Release(Uuid, Vec<WorkId>),
     ClaimDue(Uuid, Vec<WorkId>),
@@ -81,6 +82,7 @@ async fn ask<S: WorkStore>(
             }
             sorted(flows)
         }
+        Asked::CountReleased => sorted([on.count_released(KIND, &all).await?]),
         Asked::PickDue(flows) => sorted(on.pick_due(KIND, flows, now).await?),
         Asked::Release(owner, ids) => sorted(on.release(*owner, ids, now, later).await?),
         Asked::ClaimDue(owner, ids) => sorted(on.claim_due(*owner, ids, now, later).await?),
@@ -170,7 +172,10 @@ impl Drawing {
             2 => Asked::Hold(self.replica()),
             3 if self.rng.u8(0..4) == 0 => Asked::Yield(self.replica()),
             3 | 4 => Asked::ListWaiting,
-            5 => Asked::ListInFlight,
+            5 => self
+                .rng
+                .choice([Asked::ListInFlight, Asked::CountReleased])
+                .unwrap(),
             6 => Asked::PickDue(self.permits()),
             7 | 8 => Asked::Release(self.replica(), self.works.clone()),
             9 if self.rng.u8(0..4) == 0 => {

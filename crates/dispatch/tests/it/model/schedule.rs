@@ -40,6 +40,7 @@ pub(crate) struct Report {
 const fn settings(keeps: usize) -> Settings {
     Settings {
         keeps,
+        lends: 4,
         release_lease: Duration::from_millis(1500),
         claim_lease: Duration::from_secs(2),
         partition_lease: Duration::from_secs(3),

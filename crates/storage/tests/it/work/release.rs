@@ -4,8 +4,8 @@ use domain::{FlowId, Lane, WorkId, WorkKind};
 use storage::{
     Connection,
     work::{
-        Candidate, FlowPermits, InFlight, NewWork, begin, hold_partitions, insert, list_in_flight,
-        list_waiting_flows, pick_due, postpone, release, yield_partitions,
+        Candidate, FlowPermits, InFlight, NewWork, begin, count_released, hold_partitions, insert,
+        list_in_flight, list_waiting_flows, pick_due, postpone, release, yield_partitions,
     },
 };
 use uuid::Uuid;
@@ -236,6 +236,8 @@ async fn what_is_out_is_counted_by_flow() {
         ..InFlight::none(flow)
     };
     assert_eq!(in_flight, [expected]);
+    let released = count_released(&mut tx, WorkKind::Send, &all_partitions()).await;
+    assert_eq!(released.unwrap(), 3);
     // What has begun was acted on.
     let begun = [(claims[0].id, claims[0].attempt)];
     begin(&mut tx, &begun, now() + seconds(60)).await.unwrap();
@@ -253,6 +255,8 @@ async fn what_is_out_is_counted_by_flow() {
             .unwrap(),
         []
     );
+    let released = count_released(&mut tx, WorkKind::Send, &elsewhere).await;
+    assert_eq!(released.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -234,6 +234,12 @@ impl Statements for Connection {
             .await
     }
 
+    async fn count_released(&mut self, _: WorkKind, partitions: &[i16]) -> Result<u32> {
+        let partitions = partitions.to_vec();
+        self.run(move |tables, tx, _| Ok(tables.count_released(tx, &partitions)))
+            .await
+    }
+
     async fn list_pauses(&mut self, scopes: &[Scope]) -> Result<Vec<Pause>> {
         if scopes.is_empty() {
             return Ok(Vec::new());

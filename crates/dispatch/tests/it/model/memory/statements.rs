@@ -61,6 +61,12 @@ impl Tables {
         flows.into_values().collect()
     }
 
+    pub(crate) fn count_released(&self, tx: Tx, partitions: &[i16]) -> u32 {
+        let released = self.of(tx, partitions);
+        let released = released.filter(|(_, work)| work.state == State::Released);
+        u32::try_from(released.count()).unwrap_or(u32::MAX)
+    }
+
     pub(crate) fn pick_due(&self, tx: Tx, flows: &[FlowPermits], now: Instant) -> Vec<Candidate> {
         let mut picked = Vec::new();
         for wanted in flows {
