@@ -16,7 +16,6 @@ use storage::work::{Candidate, FlowPermits, InFlight, WaitingFlow};
 use uuid::Uuid;
 
 use self::round::{Round, share};
-
 use crate::{
     Deps, Handler, Settings, Statements as _, WorkStore as _,
     intake::Intake,
@@ -205,6 +204,7 @@ impl<H: Handler> Releaser<H> {
         Ok(())
     }
 
+    /// Hands out what is due of these partitions, in its turn.
     async fn release_due(&mut self, partitions: &[i16]) -> storage::Result<Found> {
         let asked = self.instant();
         self.short_of_hands = None;

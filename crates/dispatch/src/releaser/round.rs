@@ -44,29 +44,25 @@ impl Round {
     /// Where the next turn begins, after one that looked at these partitions and gave these flows, in order, so much of what
     /// they may have.
     pub(super) fn go_on(&mut self, looked_at: &[i16], wanted: &[FlowPermits], given: &[u32]) {
-        let wanting = || {
-            let both = wanted.iter().zip(given);
-            both.filter(|(wanted, _)| wanted.permits > 0)
+        let wanting = wanted.iter().zip(given);
+        let wanting: Vec<(FlowId, u32)> = wanting
+            .filter(|(wanted, _)| wanted.permits > 0)
+            .map(|(wanted, given)| (wanted.flow, *given))
+            .collect();
+        let served = wanting.iter().take_while(|(_, given)| *given > 0).count();
+        let last = wanting.iter().take(served).last();
+        let Some((first, _)) = wanting.get(served) else {
+            let last = looked_at.last().copied().unwrap_or_default();
+            self.next = ((last + 1) % PARTITIONS, None);
+            self.width = (self.width * 2).min(usize::from(PARTITIONS.unsigned_abs()));
+            return;
         };
-        let hands: u32 = given.iter().sum();
-        let flows = wanting().count();
-        let without = wanting().position(|(_, given)| *given == 0);
-        match without.and_then(|place| Some((place, wanting().nth(place)?.0.flow))) {
-            Some((0, _)) => {}
-            Some((place, first)) => {
-                let last = wanting().nth(place - 1).map(|(it, _)| it.flow);
-                let last = last.filter(|it| it.partition() == first.partition());
-                self.next = (first.partition(), last);
-            }
-            None => {
-                let last = looked_at.last().copied().unwrap_or_default();
-                self.next = ((last + 1) % PARTITIONS, None);
-            }
+        if let Some((last, _)) = last {
+            let after = (last.partition() == first.partition()).then_some(*last);
+            self.next = (first.partition(), after);
         }
-        let all = usize::from(PARTITIONS.unsigned_abs());
-        if without.is_none() {
-            self.width = (self.width * 2).min(all);
-        } else if flows > 2 * hands as usize {
+        let hands: u32 = given.iter().sum();
+        if wanting.len() > 2 * hands as usize {
             self.width = (looked_at.len() / 2).max(1);
         }
     }
