@@ -50,7 +50,7 @@ impl Round {
             .map(|(wanted, given)| (wanted.flow, *given))
             .collect();
         let served = wanting.iter().take_while(|(_, given)| *given > 0).count();
-        let last = wanting.iter().take(served).last();
+        let last = wanting.iter().take(served).next_back();
         let Some((first, _)) = wanting.get(served) else {
             let last = looked_at.last().copied().unwrap_or_default();
             self.next = ((last + 1) % PARTITIONS, None);
