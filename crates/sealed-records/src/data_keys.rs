@@ -30,6 +30,9 @@ struct Inner {
     open: Mutex<HashMap<Uuid, (Arc<DataKey>, Duration)>>,
 }
 
+/// Each owner's key, or why it does not open.
+type Keys = HashMap<Uuid, Result<Arc<DataKey>>>;
+
 impl DataKeys {
     pub fn new(database: Database, ring: KeyRing, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -51,6 +54,20 @@ impl DataKeys {
     /// What can be sealed and opened for the platform.
     pub async fn platform(&self) -> Result<PlatformRecords> {
         Ok(PlatformRecords::new(self.find(Uuid::nil()).await?))
+    }
+
+    /// Looks those up together that are about to be needed. What goes wrong is told to whoever needs it.
+    pub async fn expect(&self, tenants: impl Iterator<Item = TenantId>) {
+        let now = self.inner.clock.monotonic();
+        let mut unknown: Vec<Uuid> = tenants
+            .map(|tenant| tenant.as_uuid())
+            .filter(|owner| self.kept(*owner, now).is_none())
+            .collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        if unknown.len() > 1 {
+            drop(self.load(&unknown, now).await);
+        }
     }
 
     /// Makes a new tenant's data key in the transaction that makes the tenant; that must act for the tenant.
@@ -83,14 +100,20 @@ impl DataKeys {
     ) -> Result<Arc<DataKey>> {
         let (_, wrapped) = self.inner.ring.new_data_key(owner);
         tenants::insert_data_key(connection, owner, &wrapped.to_bytes(), now).await?;
-        self.stored(connection, owner).await
+        one(self.stored(connection, &[owner]).await?, owner)
     }
 
-    async fn stored(&self, connection: &mut Connection, owner: Uuid) -> Result<Arc<DataKey>> {
-        let wrapped = tenants::find_data_key(connection, owner)
-            .await?
-            .ok_or(Error::NoKey)?;
-        let wrapped = WrappedKey::from_bytes(&wrapped)?;
+    /// Of each of these owners that has a key, the key, or why it does not open.
+    async fn stored(&self, connection: &mut Connection, owners: &[Uuid]) -> Result<Keys> {
+        let wrapped = tenants::list_data_keys(connection, owners).await?;
+        let keys = wrapped
+            .into_iter()
+            .map(|(owner, wrapped)| (owner, self.unwrap(&wrapped, owner)));
+        Ok(keys.collect())
+    }
+
+    fn unwrap(&self, wrapped: &[u8], owner: Uuid) -> Result<Arc<DataKey>> {
+        let wrapped = WrappedKey::from_bytes(wrapped)?;
         Ok(Arc::new(self.inner.ring.unwrap(&wrapped, owner)?))
     }
 
@@ -106,24 +129,29 @@ impl DataKeys {
         if let Some(key) = self.kept(owner, now) {
             return Ok(key);
         }
-        let mut tx = self
-            .inner
-            .database
-            .begin_for(&[TenantId::from_uuid(owner)])
-            .await?;
-        let key = self.stored(&mut tx, owner).await?;
+        one(self.load(&[owner], now).await?, owner)
+    }
+
+    /// The same as `stored`; they are known from then on.
+    async fn load(&self, owners: &[Uuid], now: Duration) -> Result<Keys> {
+        let tenants: Vec<TenantId> = owners.iter().copied().map(TenantId::from_uuid).collect();
+        let mut tx = self.inner.database.begin_for(&tenants).await?;
+        let keys = self.stored(&mut tx, owners).await?;
         let mut open = self
             .inner
             .open
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= KEPT {
-            open.retain(|_, (_, since)| now < *since + LIFETIME);
+        for (owner, key) in &keys {
+            let Ok(key) = key else { continue };
+            if open.len() >= KEPT {
+                open.retain(|_, (_, since)| now < *since + LIFETIME);
+            }
+            if open.len() < KEPT {
+                open.insert(*owner, (Arc::clone(key), now));
+            }
         }
-        if open.len() < KEPT {
-            open.insert(owner, (Arc::clone(&key), now));
-        }
-        Ok(key)
+        Ok(keys)
     }
 
     fn kept(&self, owner: Uuid, now: Duration) -> Option<Arc<DataKey>> {
@@ -136,6 +164,10 @@ impl DataKeys {
             .filter(|(_, since)| now < *since + LIFETIME)
             .map(|(key, _)| Arc::clone(key))
     }
+}
+
+fn one(mut keys: Keys, owner: Uuid) -> Result<Arc<DataKey>> {
+    keys.remove(&owner).ok_or(Error::NoKey)?
 }
 
 impl std::fmt::Debug for DataKeys {

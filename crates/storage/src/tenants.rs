@@ -1,5 +1,7 @@
 //! Vendors, the tenants they own, and the wrapped data keys of both the tenants and the platform.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use domain::{Language, Region, TenantId, UnconfirmedPolicy, VendorId};
 use uuid::Uuid;
@@ -99,9 +101,22 @@ pub async fn insert_data_key(
 }
 
 pub async fn find_data_key(connection: &mut Connection, owner: Uuid) -> Result<Option<Vec<u8>>> {
-    Ok(
-        sqlx::query_scalar!("SELECT wrapped FROM data_keys WHERE owner_id = $1", owner)
-            .fetch_optional(connection)
-            .await?,
+    Ok(list_data_keys(connection, &[owner]).await?.remove(&owner))
+}
+
+/// The wrapped data keys of these owners; those that have none are left out.
+pub async fn list_data_keys(
+    connection: &mut Connection,
+    owners: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<u8>>> {
+    let rows = sqlx::query!(
+        "SELECT owner_id, wrapped FROM data_keys WHERE owner_id = ANY ($1)",
+        owners
     )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.owner_id, row.wrapped))
+        .collect())
 }

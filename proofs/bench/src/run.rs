@@ -38,9 +38,10 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         bench.steady().await?;
     }
     bench.tenants().await?;
-    bench.history().await?;
     bench.recovery().await?;
     bench.memory(("memory: after load, the largest service", 200.0))?;
+    // The services are started anew for it.
+    bench.history().await?;
     bench.limits(&folder.join("limits.json"))?;
     if bench.options.only.as_deref() == Some("endurance") {
         bench.endurance(&folder).await?;

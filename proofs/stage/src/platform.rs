@@ -34,6 +34,8 @@ use crate::{
 const REGISTERED_AT_ONCE: usize = 8;
 /// How long the whole of it may take to come up.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The setting that names a service's database.
+const DATABASE_URL: &str = "LABWIRE_POSTGRES__URL";
 
 /// What is to be set up.
 pub struct Plan {
@@ -62,6 +64,7 @@ pub struct Platform {
     pub registered: Vec<Registered>,
     replicas: HashMap<Service, Vec<Replica>>,
     listening: HashMap<Service, Vec<SocketAddr>>,
+    health: Health,
     ingest: Balancer,
     _supervisors: JoinSet<()>,
 }
@@ -121,6 +124,7 @@ impl Platform {
             registered,
             replicas: fleet.replicas,
             listening: fleet.listening,
+            health: fleet.health,
             ingest,
             _supervisors: supervisors,
         })
@@ -133,6 +137,26 @@ impl Platform {
 
     pub fn all_replicas(&self) -> impl Iterator<Item = &Replica> {
         self.replicas.values().flatten()
+    }
+
+    /// Ends all processes of the services as a deployment would; nobody starts them again but `start_on`.
+    pub async fn stop(&self) -> anyhow::Result<()> {
+        for replica in self.all_replicas() {
+            replica.hold().await.terminate(PATIENCE).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts what was stopped on another database of the same server, and returns when all of it is ready.
+    pub async fn start_on(&mut self, database: &str) -> anyhow::Result<()> {
+        self.servers = self.servers.with_database(database)?;
+        for replica in self.all_replicas() {
+            let url = replica
+                .service()
+                .database_url(self.servers.database_url())?;
+            replica.hold().await.start(&[(DATABASE_URL, url)])?;
+        }
+        self.health.until_ready().await
     }
 
     /// Until no work is left: statuses and callbacks of all that was sent are through, too.
@@ -271,7 +295,7 @@ impl Operator {
             .args(arguments)
             .env_clear()
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
-            .env("LABWIRE_POSTGRES__URL", &self.database_url)
+            .env(DATABASE_URL, &self.database_url)
             .stdin(Stdio::null())
             .output()
             .await?;
@@ -286,10 +310,17 @@ impl Operator {
 struct Fleet {
     settings: Vec<(String, String)>,
     database_url: Url,
-    folder: PathBuf,
     replicas: HashMap<Service, Vec<Replica>>,
     listening: HashMap<Service, Vec<SocketAddr>>,
+    health: Health,
+}
+
+/// Where the processes say how they are.
+struct Health {
     http: reqwest::Client,
+    of: Vec<(Service, SocketAddr)>,
+    /// Where their logs are.
+    folder: PathBuf,
 }
 
 impl Fleet {
@@ -306,10 +337,13 @@ impl Fleet {
         Ok(Self {
             settings,
             database_url,
-            folder: plan.folder.clone(),
             replicas: HashMap::new(),
             listening: HashMap::new(),
-            http: client()?,
+            health: Health {
+                http: client()?,
+                of: Vec::new(),
+                folder: plan.folder.clone(),
+            },
         })
     }
 
@@ -322,7 +356,6 @@ impl Fleet {
         let total: usize = Service::ALL.into_iter().map(replicas).sum();
         let mut free = free_addresses(total * 2)?.into_iter();
         let mut next = || free.next().context("too few addresses");
-        let mut ready = Vec::with_capacity(total);
         for service in Service::ALL {
             for index in 0..replicas(service) {
                 let (listen, admin) = (next()?, next()?);
@@ -330,13 +363,10 @@ impl Fleet {
                 replica.hold().await.start(&[])?;
                 self.replicas.entry(service).or_default().push(replica);
                 self.listening.entry(service).or_default().push(listen);
-                ready.push((service, admin));
+                self.health.of.push((service, admin));
             }
         }
-        for (service, admin) in ready {
-            self.until_ready(service, admin).await?;
-        }
-        Ok(())
+        self.health.until_ready().await
     }
 
     fn replica(
@@ -347,14 +377,16 @@ impl Fleet {
     ) -> anyhow::Result<Replica> {
         let mut settings = self.settings.clone();
         let mut set = |name: &str, value: String| settings.push((name.to_owned(), value));
-        let mut url = self.database_url.clone();
-        url.set_username(service.role()).ok();
-        set("LABWIRE_POSTGRES__URL", url.to_string());
+        let url = service.database_url(self.database_url.as_str())?;
+        set(DATABASE_URL, url);
         set("LABWIRE_ADMIN__LISTEN", admin.to_string());
         set("LABWIRE_HTTP__LISTEN", listen.to_string());
         set("LABWIRE_WEBHOOK__LISTEN", listen.to_string());
         settings.retain(|(name, _)| service.reads(name));
-        let log = self.folder.join(format!("{}-{index}.log", service.name()));
+        let log = self
+            .health
+            .folder
+            .join(format!("{}-{index}.log", service.name()));
         Ok(Replica::new(
             service,
             program(service.name())?,
@@ -362,8 +394,17 @@ impl Fleet {
             log,
         ))
     }
+}
 
-    async fn until_ready(&self, service: Service, admin: SocketAddr) -> anyhow::Result<()> {
+impl Health {
+    async fn until_ready(&self) -> anyhow::Result<()> {
+        for (service, admin) in &self.of {
+            self.until_one_is(*service, *admin).await?;
+        }
+        Ok(())
+    }
+
+    async fn until_one_is(&self, service: Service, admin: SocketAddr) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         let url = format!("http://{admin}/ready");
         loop {

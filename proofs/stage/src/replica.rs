@@ -15,6 +15,7 @@ use tokio::{
     sync::{Mutex, MutexGuard},
     time::{sleep, timeout},
 };
+use url::Url;
 
 /// How often it is looked whether a process still runs.
 const GLANCE: Duration = Duration::from_millis(200);
@@ -63,7 +64,14 @@ impl Service {
         section.is_none_or(|(section, _)| all.contains(&section) || own.contains(&section))
     }
 
-    pub(crate) fn role(self) -> &'static str {
+    /// As whom it uses the database that its owner finds at `url`.
+    pub(crate) fn database_url(self, url: &str) -> anyhow::Result<String> {
+        let mut url: Url = url.parse()?;
+        url.set_username(self.role()).ok();
+        Ok(url.into())
+    }
+
+    fn role(self) -> &'static str {
         match self {
             Self::ApiGateway => "labwire_gateway",
             Self::WebhookIngest => "labwire_ingest",

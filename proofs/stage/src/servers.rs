@@ -55,6 +55,15 @@ impl Servers {
         &self.options.database_url
     }
 
+    /// The same servers with another database of theirs.
+    pub fn with_database(&self, name: &str) -> anyhow::Result<Self> {
+        let mut url: Url = self.options.database_url.parse()?;
+        url.set_path(name);
+        let mut servers = self.clone();
+        servers.options.database_url = url.into();
+        Ok(servers)
+    }
+
     pub fn amqp_url(&self) -> &str {
         &self.options.amqp_url
     }

@@ -60,19 +60,21 @@ impl Gateway {
         let ring = ring.context("vault")?;
         let files = AttachmentStore::from_url(&config.attachments.url, &config.s3_options())
             .context("attachments")?;
+        let health = Health::new(database.clone(), files.clone(), &ring);
         let (acceptor, accepting) = Acceptor::new(database.clone(), Arc::clone(&clock));
         lifecycle.spawn("accepting", accepting);
         let asked = database.clone();
         let (recent_keys, looking_up) =
             Recent::new(Arc::clone(&clock), move |ids| list_keys(asked.clone(), ids));
         lifecycle.spawn("looking up keys", looking_up);
-        let asked = database.clone();
+        let keys = DataKeys::new(database.clone(), ring, Arc::clone(&clock));
+        let asked = (database.clone(), keys.clone());
         let (recent_labs, looking_up) =
             Recent::new(Arc::clone(&clock), move |ids| list_labs(asked.clone(), ids));
         lifecycle.spawn("looking up labs", looking_up);
         Ok(Self {
-            health: Health::new(database.clone(), files.clone(), &ring),
-            keys: DataKeys::new(database.clone(), ring, Arc::clone(&clock)),
+            health,
+            keys,
             memory: UploadMemory::new(config.gateway.upload_memory),
             max_file_bytes: config.gateway.max_file.bytes(),
             message_lifetime: config.gateway.message_lifetime,
@@ -107,9 +109,10 @@ async fn list_keys(
 }
 
 async fn list_labs(
-    database: Database,
+    (database, keys): (Database, DataKeys),
     ids: Vec<TenantId>,
 ) -> storage::Result<HashMap<TenantId, Arc<Lab>>> {
+    keys.expect(ids.iter().copied()).await;
     let mut tx = database.begin_for(&ids).await?;
     let tenants = list_tenants(&mut tx, &ids).await?;
     let numbers = list_sender_numbers_of(&mut tx, &ids).await?;

@@ -82,6 +82,10 @@ impl CallbackHandler {
         let ids: Vec<_> = claims.iter().map(subject).collect();
         let mut connection = self.deps.database.acquire().await?;
         let deliveries = callbacks::list_deliveries(&mut connection, &ids).await?;
+        // The keys use a connection of their own.
+        drop(connection);
+        let endpoints = deliveries.iter().filter_map(|it| it.endpoint.as_ref());
+        self.keys.expect(endpoints.map(|it| it.tenant_id)).await;
         Ok(deliveries.into_iter().map(|it| (it.id, it)).collect())
     }
 

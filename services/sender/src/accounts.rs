@@ -107,6 +107,7 @@ impl Accounts {
         };
         // The keys use a connection of their own.
         drop(connection);
+        self.keys.expect(tenants.into_iter()).await;
         let mut accounts = Vec::with_capacity(numbers.len());
         for number in numbers {
             let id = number.id;

@@ -22,6 +22,11 @@ pub(crate) async fn store(
     batch: &Batch,
     keys: &DataKeys,
 ) -> storage::Result<()> {
+    let writers = batch.items.iter().filter_map(|(_, item)| match item {
+        Item::Inbound(inbound) => batch.numbers.get(&inbound.phone_number_id),
+        _ => None,
+    });
+    keys.expect(writers.map(|number| number.tenant_id)).await;
     let mut received = Vec::new();
     for (_, item) in &batch.items {
         let Item::Inbound(inbound) = item else {

@@ -103,6 +103,21 @@ async fn an_erased_tenant_is_unreadable_after_five_minutes_at_most() {
     ));
 }
 
+/// A lab without a key keeps none of the others from having theirs.
+#[tokio::test]
+async fn keys_that_are_expected_are_looked_up_together() {
+    let stage = stage().await;
+    let keys = stage.keys(&stage.test.worker_url);
+    let (one, _) = stage.tenant().await;
+    let (another, _) = stage.tenant().await;
+    let stranger = TenantId::new_at(stage.clock.now());
+    keys.expect([one, stranger, another, one].into_iter()).await;
+    stage.test.execute("delete from data_keys").await;
+    assert!(keys.tenant(one).await.is_ok());
+    assert!(keys.tenant(another).await.is_ok());
+    assert!(matches!(keys.tenant(stranger).await, Err(Error::NoKey)));
+}
+
 #[tokio::test]
 async fn keys_in_memory_outlast_a_database_that_is_away_and_others_wait() {
     let stage = stage().await;

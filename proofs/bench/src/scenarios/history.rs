@@ -1,8 +1,21 @@
 use anyhow::Context as _;
-use stage::Platform;
+use stage::{Platform, Servers};
 
+/// The database as all else uses it, with no more history than that left.
+pub(crate) const SHORT: &str = "labwire";
+/// A copy of it whose history grows.
+pub(crate) const GROWN: &str = "grown";
 /// Messages that one statement adds.
 const AT_ONCE: u64 = 250_000;
+
+/// Makes the copy; nobody may use the original meanwhile.
+pub(crate) async fn copy(servers: &Servers) -> anyhow::Result<()> {
+    let copy = format!("CREATE DATABASE {GROWN} TEMPLATE {SHORT}");
+    servers.sql(&copy).await?;
+    let count = format!("ALTER DATABASE {GROWN} SET pg_stat_statements.track = top");
+    servers.sql(&count).await?;
+    Ok(())
+}
 
 /// Adds messages that went all the way some time ago, so that there are so many of all labs' in the history: what years of
 /// posts would leave behind, in minutes.
@@ -25,7 +38,10 @@ pub(crate) async fn grow(platform: &Platform, (from, to): (u64, u64)) -> anyhow:
         let (one, other) = (copies(one), copies(other));
         tokio::try_join!(servers.sql(&one), servers.sql(&other))?;
     }
-    servers.sql("ANALYZE messages, message_state").await?;
+    // As years would have left them.
+    servers
+        .sql("VACUUM (ANALYZE) messages, message_state")
+        .await?;
     Ok(())
 }
 

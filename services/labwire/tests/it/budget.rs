@@ -112,7 +112,19 @@ async fn reports_of_many_labs_keep_within_their_budget() {
     for place in 0..50 {
         labs.push(Lab::register_another(&meter.platform, place).await);
     }
+    let before = meter.read().await;
     meter.send_from(&labs, 0..1).await;
+    let spent = meter.read().await.less(before).each(50.0);
+    // Nothing is known of any lab, and few go together.
+    let of_the_first = Cost {
+        statements: 20.0,
+        hints: 0.7,
+        ..budget
+    };
+    assert!(
+        spent.is_within(of_the_first),
+        "{spent:#?} of {of_the_first:#?}"
+    );
     let before = meter.read().await;
     meter.send_from(&labs, 1..5).await;
     let spent = meter.read().await.less(before).each(200.0);
