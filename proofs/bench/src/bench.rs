@@ -272,6 +272,9 @@ impl Bench {
         if !self.options.wants("history") {
             return Ok(());
         }
+        // One of them is what the history is made of.
+        let some = (&Content::Text, 100, self.options.connections);
+        lifecycle::measure(&self.platform, &self.posts, some).await?;
         self.platform.stop().await?;
         history::copy(&self.platform.servers).await?;
         self.platform.start_on(history::GROWN).await?;
