@@ -53,17 +53,30 @@ pub struct MediaUpload {
     pub expires_at: DateTime<Utc>,
 }
 
-pub async fn upsert_media_upload(connection: &mut Connection, upload: &MediaUpload) -> Result<()> {
+/// Stores these or replaces those of the same file and number; the last to expire counts. Of a file that is no longer known
+/// there is nothing to be stored.
+pub async fn upsert_media_uploads(
+    connection: &mut Connection,
+    uploads: &[MediaUpload],
+) -> Result<()> {
+    if uploads.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         r#"
-        INSERT INTO media_uploads (attachment_id, sender_number_id, tenant_id, media_id, expires_at) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO media_uploads (attachment_id, sender_number_id, tenant_id, media_id, expires_at)
+        SELECT DISTINCT ON (item.attachment_id, item.sender_number_id) item.*
+        FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[])
+            AS item (attachment_id, sender_number_id, tenant_id, media_id, expires_at)
+        WHERE EXISTS (SELECT FROM attachments AS a WHERE a.id = item.attachment_id)
+        ORDER BY item.attachment_id, item.sender_number_id, item.expires_at DESC
         ON CONFLICT ON CONSTRAINT media_uploads_pkey DO UPDATE SET media_id = excluded.media_id, expires_at = excluded.expires_at
         "#,
-        upload.attachment_id.as_uuid(),
-        upload.sender_number_id.as_uuid(),
-        upload.tenant_id.as_uuid(),
-        upload.media_id,
-        upload.expires_at
+        &uploads.iter().map(|it| it.attachment_id.as_uuid()).collect::<Vec<_>>(),
+        &uploads.iter().map(|it| it.sender_number_id.as_uuid()).collect::<Vec<_>>(),
+        &uploads.iter().map(|it| it.tenant_id.as_uuid()).collect::<Vec<_>>(),
+        &uploads.iter().map(|it| it.media_id.clone()).collect::<Vec<_>>(),
+        &uploads.iter().map(|it| it.expires_at).collect::<Vec<_>>()
     )
     .execute(connection)
     .await?;

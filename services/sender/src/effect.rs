@@ -8,6 +8,7 @@ use domain::{
     StatusReport,
 };
 use serde_json::json;
+use storage::attachments::MediaUpload;
 
 use crate::{doubt::Resend, job::subject};
 
@@ -17,6 +18,8 @@ pub struct Effect {
     pub(crate) finding: Finding,
     /// Whether it was to repeat a send in doubt; `None` if the one who knew it is lost.
     pub(crate) resend: Option<Resend>,
+    /// The file that was brought to the provider for it.
+    pub(crate) upload: Option<MediaUpload>,
     /// When it was found out: statuses are compared by this, not by when it was written down.
     pub(crate) at: DateTime<Utc>,
 }
@@ -102,7 +105,7 @@ impl Effect {
         }
         Cow::Owned(Self {
             finding: Finding::ClaimLost,
-            ..*self
+            ..self.clone()
         })
     }
 
@@ -111,10 +114,16 @@ impl Effect {
         match self.finding {
             Finding::Poisonous { .. } => Cow::Owned(Self {
                 finding: Finding::Parked,
-                ..*self
+                ..self.clone()
             }),
             _ => Cow::Borrowed(self),
         }
+    }
+
+    /// The upload that another try need not make again. What was accepted is not sent again.
+    pub(crate) fn upload_to_keep(&self) -> Option<&MediaUpload> {
+        let is_accepted = matches!(self.finding, Finding::Accepted { .. });
+        self.upload.as_ref().filter(|_| !is_accepted)
     }
 
     /// What the message's record learns of it.

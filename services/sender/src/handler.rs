@@ -13,7 +13,9 @@ use domain::{FlowId, Rate, Scope, SenderNumberId, WorkKind};
 use providers::Provider;
 use sealed_records::DataKeys;
 use storage::{
-    Connection, Database, credentials,
+    Connection, Database,
+    attachments::{MediaUpload, upsert_media_uploads},
+    credentials,
     inbound::{lock_wamids, take_unmatched},
     sender_numbers, work,
 };
@@ -76,12 +78,7 @@ impl<P: Provider + Clone> SendHandler<P> {
         metrics::describe();
         Self {
             accounts: Accounts::new(deps.database.clone(), keys, Arc::clone(&deps.clock)),
-            media: Media::new(
-                deps.database.clone(),
-                files,
-                provider.clone(),
-                Arc::clone(&deps.clock),
-            ),
+            media: Media::new(files, provider.clone(), Arc::clone(&deps.clock)),
             deps,
             provider,
             settings,
@@ -135,20 +132,20 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
     }
 
     async fn act(&self, claim: &Claim, stored: Stored, begin: Begin<'_>) -> Effect {
-        let (finding, resend) = match self.find(claim, stored, begin).await {
+        let found = match self.find(claim, stored, begin).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(
                     error = &*error as &dyn std::error::Error,
                     "could not prepare a send"
                 );
-                let reason = "an internal error kept it from being sent";
-                (again(claim, reason), Resend::No)
+                again(claim, "an internal error kept it from being sent").into()
             }
         };
         Effect {
-            finding,
-            resend: Some(resend),
+            finding: found.finding,
+            resend: Some(found.resend),
+            upload: found.upload,
             at: self.deps.clock.now(),
         }
     }
@@ -162,6 +159,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
         Effect {
             finding,
             resend: None,
+            upload: None,
             at: self.deps.clock.now(),
         }
     }
@@ -198,6 +196,9 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
         join_early_statuses(connection, &mut learned).await?;
         let settled = doubt::settled(&learn(connection, learned, now).await?);
         work::lift_pauses(connection, &proven(effects), now).await?;
+        let uploads = effects.iter().filter_map(|(_, it)| it.upload_to_keep());
+        let uploads: Vec<MediaUpload> = uploads.cloned().collect();
+        upsert_media_uploads(connection, &uploads).await?;
         let replaced = replaced_tokens(connection, effects).await?;
         Ok(judged
             .iter()
@@ -228,6 +229,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> Handler for SendHandler<P> {
         let effect = Effect {
             finding: unrecordable(),
             resend: None,
+            upload: None,
             at: now,
         };
         let resend = Resend::of_lost(connection, claim).await?;

@@ -4,8 +4,7 @@ use attachments::{AttachmentStore, MediaType, ObjectKey};
 use domain::Clock;
 use providers::{MediaKind, MediaUpload, Provider, SendError, Sender};
 use storage::{
-    Database,
-    attachments::{self as records, Attachment},
+    attachments::{Attachment, MediaUpload as Upload},
     messages::SendableFile,
 };
 
@@ -24,25 +23,20 @@ pub(crate) struct UploadedFile {
     pub(crate) media_id: String,
     pub(crate) filename: String,
     pub(crate) kind: MediaKind,
+    /// What is to be kept of it, if it was not known before.
+    pub(crate) made: Option<Upload>,
 }
 
 /// Brings report files to the provider: once for each number, reused while the provider keeps them.
 pub(crate) struct Media<P> {
-    database: Database,
     files: AttachmentStore,
     provider: P,
     clock: Arc<dyn Clock>,
 }
 
 impl<P: Provider> Media<P> {
-    pub(crate) fn new(
-        database: Database,
-        files: AttachmentStore,
-        provider: P,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(files: AttachmentStore, provider: P, clock: Arc<dyn Clock>) -> Self {
         Self {
-            database,
             files,
             provider,
             clock,
@@ -65,6 +59,7 @@ impl<P: Provider> Media<P> {
                 media_id: media_id.clone(),
                 filename,
                 kind,
+                made: None,
             }));
         }
         let object = ObjectKey::new(attachment.tenant_id.as_uuid(), id.as_uuid());
@@ -90,19 +85,18 @@ impl<P: Provider> Media<P> {
             }
         };
         metrics::upload("stored");
-        let upload = records::MediaUpload {
+        let made = Upload {
             attachment_id: id,
             sender_number_id: number,
             tenant_id: attachment.tenant_id,
             media_id: media_id.clone(),
             expires_at: self.clock.now() + MEDIA_LIFETIME,
         };
-        let mut connection = self.database.acquire().await?;
-        records::upsert_media_upload(&mut connection, &upload).await?;
         Ok(Ok(UploadedFile {
             media_id,
             filename,
             kind,
+            made: Some(made),
         }))
     }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use dispatch::{Begin, Claim};
 use domain::{MessageState, Scope, UnconfirmedPolicy};
 use providers::{OutboundMessage, Provider, SendError, Sender};
-use storage::messages;
+use storage::{attachments::MediaUpload, messages};
 
 use crate::{
     compose::{Composition, compose},
@@ -18,6 +18,24 @@ use crate::{
     verdict::{Tried, judge},
 };
 
+/// What a send came to.
+pub(crate) struct Found {
+    pub(crate) finding: Finding,
+    /// Whether it was to repeat a send in doubt.
+    pub(crate) resend: Resend,
+    pub(crate) upload: Option<MediaUpload>,
+}
+
+impl From<Finding> for Found {
+    fn from(finding: Finding) -> Self {
+        Self {
+            finding,
+            resend: Resend::No,
+            upload: None,
+        }
+    }
+}
+
 impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
     /// Sends it, or says why that is not to be done.
     pub(crate) async fn find(
@@ -25,15 +43,18 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
         claim: &Claim,
         stored: Stored,
         begin: Begin<'_>,
-    ) -> Result<(Finding, Resend), Trouble> {
+    ) -> Result<Found, Trouble> {
         let Some(job) = Job::new(&self.accounts, stored).await? else {
-            return Ok((Finding::Settled, Resend::No));
+            return Ok(Finding::Settled.into());
         };
         if let Some(finding) = self.settled(&job) {
-            return Ok((finding, Resend::No));
+            return Ok(finding.into());
         }
-        let resend = Resend::of(&job.row);
-        Ok((self.send(&job, claim, begin).await?, resend))
+        let found = self.send(&job, claim, begin).await?;
+        Ok(Found {
+            resend: Resend::of(&job.row),
+            ..found
+        })
     }
 
     /// What can be said without sending.
@@ -65,7 +86,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
         }
     }
 
-    async fn send(&self, job: &Job, claim: &Claim, begin: Begin<'_>) -> Result<Finding, Trouble> {
+    async fn send(&self, job: &Job, claim: &Claim, begin: Begin<'_>) -> Result<Found, Trouble> {
         let number = &job.account.number;
         let Some(token) = &job.account.token else {
             self.accounts.forget(number.id);
@@ -74,7 +95,8 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
                 token: None,
                 pause: self.settings.pauses.credential(),
                 code: None,
-            });
+            }
+            .into());
         };
         let sender = Sender {
             phone_number_id: number.phone_number_id.clone(),
@@ -82,7 +104,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
         };
         let composition = match compose(job, self.is_window_open(job))? {
             Ok(composition) => composition,
-            Err(cause) => return Ok(Finding::Failed { cause }),
+            Err(cause) => return Ok(Finding::Failed { cause }.into()),
         };
         let tried = Tried {
             claim,
@@ -92,15 +114,30 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
             template: composition.template(),
             pauses: self.settings.pauses,
         };
-        let content = match self.attach(&sender, job, composition).await? {
-            Ok(content) => content,
-            Err(error) => return Ok(self.not_sent(&tried, &error).await),
+        let (content, upload) = match self.attach(&sender, job, composition).await? {
+            Ok(attached) => attached,
+            Err(error) => return Ok(self.not_sent(&tried, &error).await.into()),
         };
         let message = OutboundMessage {
             to: job.account.records.open_recipient(&job.message.recipient)?,
             opaque: job.message.id,
             content,
         };
+        let finding = self.put(&tried, job, (&sender, &message), begin).await?;
+        Ok(Found {
+            upload,
+            ..finding.into()
+        })
+    }
+
+    /// Over the point of no return.
+    async fn put(
+        &self,
+        tried: &Tried<'_>,
+        job: &Job,
+        (sender, message): (&Sender, &OutboundMessage),
+        begin: Begin<'_>,
+    ) -> Result<Finding, Trouble> {
         if begin.begin().await.is_err() {
             return Ok(Finding::ClaimLost);
         }
@@ -110,7 +147,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
             return Ok(Finding::Settled);
         }
         let tried_at = self.deps.clock.now();
-        Ok(match self.provider.send(&sender, &message).await {
+        Ok(match self.provider.send(sender, message).await {
             Ok(accepted) => {
                 metrics::send("accepted");
                 Finding::Accepted {
@@ -122,7 +159,7 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
                     },
                 }
             }
-            Err(error) => self.not_sent(&tried, &error).await,
+            Err(error) => self.not_sent(tried, &error).await,
         })
     }
 
@@ -137,12 +174,12 @@ impl<P: Provider + Clone + Send + Sync + 'static> SendHandler<P> {
         sender: &Sender,
         job: &Job,
         composition: Composition,
-    ) -> Result<Result<providers::Content, SendError>, Trouble> {
+    ) -> Result<Result<(providers::Content, Option<MediaUpload>), SendError>, Trouble> {
         let Some(file) = &job.file else {
-            return Ok(Ok(composition.without_file()));
+            return Ok(Ok((composition.without_file(), None)));
         };
         let uploaded = self.media.upload(sender, job, file).await?;
-        Ok(uploaded.map(|file| composition.with_file(&file)))
+        Ok(uploaded.map(|file| (composition.with_file(&file), file.made)))
     }
 
     /// What came of a call that did not say yes.

@@ -1,6 +1,6 @@
 use domain::MessageId;
 use storage::{
-    attachments::{MediaUpload, upsert_media_upload},
+    attachments::{MediaUpload, upsert_media_uploads},
     inbound::{Window, open_window},
     messages::{Acceptance, find_state, list_sendable},
 };
@@ -39,6 +39,38 @@ async fn what_is_to_be_sent_comes_with_all_that_is_stored_for_it() {
 }
 
 #[tokio::test]
+async fn of_uploads_stored_together_the_last_to_expire_counts_and_those_of_unknown_files_are_left_out()
+ {
+    let stage = stage().await;
+    let lab = stage.lab().await;
+    let file = attachment(lab);
+    let mut new = message(lab);
+    new.message.attachment_id = Some(file.id);
+    new.attachment = Some(file.clone());
+    stage.accept(lab, std::slice::from_ref(&new)).await;
+    let upload = |attachment_id, media: &str, end| MediaUpload {
+        attachment_id,
+        sender_number_id: lab.number,
+        tenant_id: lab.tenant,
+        media_id: media.to_owned(),
+        expires_at: now() + seconds(end),
+    };
+    let uploads = [
+        upload(file.id, "first", 60),
+        upload(file.id, "second", 120),
+        upload(attachment(lab).id, "of an unknown file", 60),
+    ];
+    let mut tx = stage.work().await;
+    upsert_media_uploads(&mut tx, &uploads).await.unwrap();
+    let found = list_sendable(&mut tx, &[new.message.id], now()).await;
+    let file = found.unwrap().remove(0).file.unwrap();
+    assert_eq!(file.media_id.as_deref(), Some("second"));
+    let count = "select count(*) from media_uploads";
+    let stored: i64 = sqlx::query_scalar(count).fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(stored, 1);
+}
+
+#[tokio::test]
 async fn an_upload_is_reused_while_it_lives_and_a_window_is_known() {
     let stage = stage().await;
     let lab = stage.lab().await;
@@ -58,7 +90,7 @@ async fn an_upload_is_reused_while_it_lives_and_a_window_is_known() {
             media_id: media.to_owned(),
             expires_at: start + seconds(end),
         };
-        upsert_media_upload(&mut tx, &upload).await.unwrap();
+        upsert_media_uploads(&mut tx, &[upload]).await.unwrap();
         for (after, expected) in [(end - 1, Some(media)), (end, None)] {
             let at = start + seconds(after);
             let found = list_sendable(&mut tx, &[new.message.id], at).await.unwrap();

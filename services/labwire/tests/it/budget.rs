@@ -58,9 +58,9 @@ impl Cost {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_alone_keeps_within_its_budget() {
     let budget = Cost {
-        statements: 124.0,
-        rows: 55.0,
-        wal_bytes: 20_500.0,
+        statements: 122.0,
+        rows: 50.0,
+        wal_bytes: 20_000.0,
         pages: 500.0,
         hints: 3.3,
     };
@@ -77,10 +77,10 @@ async fn a_report_alone_keeps_within_its_budget() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reports_together_keep_within_their_budget() {
     let budget = Cost {
-        statements: 24.0,
-        rows: 60.0,
-        wal_bytes: 22_000.0,
-        pages: 750.0,
+        statements: 23.0,
+        rows: 54.0,
+        wal_bytes: 21_000.0,
+        pages: 700.0,
         hints: 0.7,
     };
     let meter = Meter::start().await;
@@ -101,10 +101,10 @@ async fn reports_together_keep_within_their_budget() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reports_of_many_labs_keep_within_their_budget() {
     let budget = Cost {
-        statements: 5.5,
-        rows: 50.0,
-        wal_bytes: 20_500.0,
-        pages: 520.0,
+        statements: 5.0,
+        rows: 46.0,
+        wal_bytes: 19_500.0,
+        pages: 500.0,
         hints: 0.25,
     };
     let meter = Meter::start().await;

@@ -85,6 +85,22 @@ async fn an_upload_whose_answer_is_lost_is_made_again_and_nothing_is_in_doubt() 
     );
 }
 
+/// Nobody sends it again.
+#[tokio::test]
+async fn of_a_file_that_was_accepted_the_upload_is_not_kept() {
+    let (stage, graph) = (stage().await, Graph::start().await);
+    let lab = lab_in_window(&stage).await;
+    let id = stage.accept(&lab, with_pdf()).await;
+
+    let engine = stage.engine(graph.client()).await;
+    stage.until_state(id, "sent").await;
+    engine.finish().await;
+
+    assert_eq!(graph.uploads().await.len(), 1);
+    let kept = stage.test.rows("SELECT * FROM media_uploads").await;
+    assert!(kept.is_empty(), "{kept:?}");
+}
+
 #[tokio::test]
 async fn an_upload_that_is_refused_for_good_fails_the_message() {
     let (stage, graph) = (stage().await, Graph::start().await);

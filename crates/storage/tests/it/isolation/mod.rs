@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Executor as _};
 use storage::{
     Connection, Database,
     api_keys::{NewApiKey, insert_api_key},
-    attachments::{MediaUpload, upsert_media_upload},
+    attachments::{MediaUpload, upsert_media_uploads},
     credentials::{NewCredential, upsert_credential},
     decisions::{NewDecision, insert_decisions},
     inbound::{NewInbound, Window, insert_inbound, open_window},
@@ -133,7 +133,7 @@ async fn traffic(tx: &mut Connection, lab: Lab) {
         media_id: "media".to_owned(),
         expires_at: now() + seconds(60),
     };
-    upsert_media_upload(tx, &upload).await.unwrap();
+    upsert_media_uploads(tx, &[upload]).await.unwrap();
     let inbound = NewInbound {
         id: InboundMessageId::new_at(now()),
         tenant_id: lab.tenant,
