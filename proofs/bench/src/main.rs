@@ -20,7 +20,8 @@ use clap::Parser as _;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
+// One thread, as each of the services has: eight programs share two processors.
+#[tokio::main(worker_threads = 1)]
 async fn main() -> ExitCode {
     let options = options::Options::parse();
     stage::exit_code("bench", run::run(options).await)
