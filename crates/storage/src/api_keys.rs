@@ -52,8 +52,7 @@ pub async fn list_api_keys(
 ) -> Result<HashMap<ApiKeyId, ApiKeyRecord>> {
     let rows = sqlx::query!(
         r#"
-        SELECT asked.id AS "id!", key.vendor_id AS "vendor_id!", key.tenant_id, key.hash AS "hash!", key.revoked_at
-        FROM UNNEST($1::uuid[]) AS asked (id) CROSS JOIN LATERAL find_api_key(asked.id) AS key
+        SELECT id AS "id!", vendor_id AS "vendor_id!", tenant_id, hash AS "hash!", revoked_at FROM find_api_keys($1)
         "#,
         &ids.iter().map(ApiKeyId::as_uuid).collect::<Vec<_>>()
     )

@@ -1,5 +1,7 @@
 //! What patients write, the 24-hour windows it opens, and status reports that match no message yet.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use domain::{InboundMessageId, ReportedStatus, SenderNumberId, StatusReport, TenantId};
 use uuid::Uuid;
@@ -21,27 +23,41 @@ pub struct NewInbound {
     pub received_at: DateTime<Utc>,
 }
 
-/// Stores an inbound message once; `false` for one that is known already.
-pub async fn insert_inbound(connection: &mut Connection, inbound: &NewInbound) -> Result<bool> {
-    let result = sqlx::query!(
+/// Stores inbound messages once; returns which of them were not known before.
+pub async fn insert_inbound(
+    connection: &mut Connection,
+    inbound: &[NewInbound],
+) -> Result<HashSet<InboundMessageId>> {
+    if inbound.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let stored = sqlx::query_scalar!(
+        // In one order everywhere, so that two batches cannot wait for each other.
         r#"
         INSERT INTO inbound_messages (id, tenant_id, sender_number_id, wamid, kind, contact_hash, content, sent_at, received_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::timestamptz[],
+                             $9::timestamptz[])
+            AS item (id, tenant_id, sender_number_id, wamid, kind, contact_hash, content, sent_at, received_at)
+        ORDER BY item.sender_number_id, item.wamid, item.id
         ON CONFLICT ON CONSTRAINT inbound_messages_wamid_key DO NOTHING
+        RETURNING id
         "#,
-        inbound.id.as_uuid(),
-        inbound.tenant_id.as_uuid(),
-        inbound.sender_number_id.as_uuid(),
-        inbound.wamid,
-        inbound.kind,
-        inbound.contact_hash,
-        inbound.content,
-        inbound.sent_at,
-        inbound.received_at
+        &inbound.iter().map(|it| it.id.as_uuid()).collect::<Vec<_>>(),
+        &inbound.iter().map(|it| it.tenant_id.as_uuid()).collect::<Vec<_>>(),
+        &inbound.iter().map(|it| it.sender_number_id.as_uuid()).collect::<Vec<_>>(),
+        &inbound.iter().map(|it| it.wamid.clone()).collect::<Vec<_>>(),
+        &inbound.iter().map(|it| it.kind.clone()).collect::<Vec<_>>(),
+        &inbound.iter().map(|it| it.contact_hash.clone()).collect::<Vec<_>>(),
+        &inbound.iter().map(|it| it.content.clone()).collect::<Vec<_>>(),
+        &inbound.iter().map(|it| it.sent_at).collect::<Vec<_>>(),
+        &inbound.iter().map(|it| it.received_at).collect::<Vec<_>>()
     )
-    .execute(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(result.rows_affected() == 1)
+    Ok(stored
+        .into_iter()
+        .map(InboundMessageId::from_uuid)
+        .collect())
 }
 
 /// A contact's window with a number.
@@ -53,18 +69,35 @@ pub struct Window {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Opens a window or prolongs it; a late message never shortens it.
-pub async fn open_window(connection: &mut Connection, window: &Window) -> Result<()> {
+/// Opens windows or prolongs them; a late message never shortens one.
+pub async fn open_windows(connection: &mut Connection, windows: &[Window]) -> Result<()> {
+    if windows.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
+        // In one order everywhere, so that two batches cannot wait for each other.
         r#"
-        INSERT INTO conversation_windows (sender_number_id, contact_hash, tenant_id, expires_at) VALUES ($1, $2, $3, $4)
+        INSERT INTO conversation_windows (sender_number_id, contact_hash, tenant_id, expires_at)
+        SELECT DISTINCT ON (item.sender_number_id, item.contact_hash) item.*
+        FROM UNNEST($1::uuid[], $2::bytea[], $3::uuid[], $4::timestamptz[])
+            AS item (sender_number_id, contact_hash, tenant_id, expires_at)
+        ORDER BY item.sender_number_id, item.contact_hash, item.expires_at DESC
         ON CONFLICT ON CONSTRAINT conversation_windows_pkey DO UPDATE
             SET expires_at = greatest(conversation_windows.expires_at, excluded.expires_at)
         "#,
-        window.sender_number_id.as_uuid(),
-        window.contact_hash,
-        window.tenant_id.as_uuid(),
-        window.expires_at
+        &windows
+            .iter()
+            .map(|it| it.sender_number_id.as_uuid())
+            .collect::<Vec<_>>(),
+        &windows
+            .iter()
+            .map(|it| it.contact_hash.clone())
+            .collect::<Vec<_>>(),
+        &windows
+            .iter()
+            .map(|it| it.tenant_id.as_uuid())
+            .collect::<Vec<_>>(),
+        &windows.iter().map(|it| it.expires_at).collect::<Vec<_>>()
     )
     .execute(connection)
     .await?;
@@ -107,24 +140,32 @@ pub async fn lock_wamids(connection: &mut Connection, wamids: &[String]) -> Resu
     Ok(())
 }
 
-/// Keeps a report whose message is not known yet. Requires `lock_wamids`.
+/// Keeps reports whose messages, by these wamids, are not known yet. Requires `lock_wamids`.
 pub async fn insert_unmatched(
     connection: &mut Connection,
-    wamid: &str,
-    report: &StatusReport,
+    reports: &[(String, StatusReport)],
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let cause = report.cause.as_ref().map(serde_json::to_value).transpose();
+    if reports.is_empty() {
+        return Ok(());
+    }
+    let causes = reports.iter().map(|(_, report)| {
+        let cause = report.cause.as_ref().map(serde_json::to_value);
+        cause.transpose().map_err(|_| Error::Unreadable {
+            column: "unmatched_statuses.cause",
+        })
+    });
     sqlx::query!(
         r#"
-        INSERT INTO unmatched_statuses (id, wamid, status, at, cause, received_at) VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO unmatched_statuses (id, wamid, status, at, cause, received_at)
+        SELECT item.*, $6 FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::jsonb[]) AS item
         ON CONFLICT ON CONSTRAINT unmatched_statuses_report_key DO NOTHING
         "#,
-        Uuid::now_v7(),
-        wamid,
-        report.status.as_str(),
-        report.at,
-        cause.map_err(|_| Error::Unreadable { column: "unmatched_statuses.cause" })?,
+        &reports.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>(),
+        &reports.iter().map(|(wamid, _)| wamid.clone()).collect::<Vec<_>>(),
+        &reports.iter().map(|(_, report)| report.status.as_str().to_owned()).collect::<Vec<_>>(),
+        &reports.iter().map(|(_, report)| report.at).collect::<Vec<_>>(),
+        &causes.collect::<Result<Vec<_>>>()? as &[Option<serde_json::Value>],
         now
     )
     .execute(connection)

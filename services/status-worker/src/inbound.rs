@@ -1,13 +1,14 @@
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use contracts::{InboundKind, InboundReceived};
 use convergence::announce_inbound;
-use domain::InboundMessageId;
+use domain::{InboundMessageId, TenantId};
 use providers::meta::webhook::{Inbound, Item};
 use sealed_records::{DataKeys, InboundContent, TenantRecords};
 use storage::{
     Connection,
-    inbound::{NewInbound, Window, insert_inbound, open_window},
+    inbound::{NewInbound, Window, insert_inbound, open_windows},
     sender_numbers::SenderNumber,
 };
 
@@ -16,53 +17,71 @@ use crate::{handler::Batch, metrics};
 /// A patient's message allows free-form answers for this long (WhatsApp's customer service window).
 const WINDOW: Duration = Duration::from_hours(24);
 
+/// A patient's message, and until when it opens its window.
+struct Written {
+    new: NewInbound,
+    window_until: DateTime<Utc>,
+}
+
 /// Stores what patients wrote, opens their windows, and tells the tenants.
 pub(crate) async fn store(
     connection: &mut Connection,
     batch: &Batch,
     keys: &DataKeys,
 ) -> storage::Result<()> {
-    let writers = batch.items.iter().filter_map(|(_, item)| match item {
-        Item::Inbound(inbound) => batch.numbers.get(&inbound.phone_number_id),
-        _ => None,
-    });
-    keys.expect(writers.map(|number| number.tenant_id)).await;
-    let mut received = Vec::new();
+    let mut inbound = Vec::new();
     for (_, item) in &batch.items {
-        let Item::Inbound(inbound) = item else {
+        let Item::Inbound(item) = item else {
             continue;
         };
-        let Some(number) = batch.numbers.get(&inbound.phone_number_id) else {
-            metrics::item("inbound_of_unknown_number");
-            continue;
-        };
-        let records = match keys.tenant(number.tenant_id).await {
-            Ok(records) => records,
-            Err(sealed_records::Error::Storage(error)) => return Err(error),
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, tenant.id = %number.tenant_id, "an inbound message could not be sealed");
-                // The event is tried again, and in the end lies where people see it: what a patient wrote is not dropped.
-                return Err(storage::Error::Unreadable {
-                    column: "data_keys.wrapped",
-                });
-            }
-        };
-        metrics::item("inbound");
-        received.extend(store_one(connection, batch, (inbound, number, &records)).await?);
+        match batch.numbers.get(&item.phone_number_id) {
+            Some(number) => inbound.push((item, number)),
+            None => metrics::item("inbound_of_unknown_number"),
+        }
     }
+    keys.expect(inbound.iter().map(|(_, number)| number.tenant_id))
+        .await;
+    let mut written = Vec::with_capacity(inbound.len());
+    for (item, number) in inbound {
+        let records = records(keys, number.tenant_id).await?;
+        metrics::item("inbound");
+        written.extend(seal(item, number, &records, batch.now));
+    }
+    let messages: Vec<NewInbound> = written.iter().map(|it| it.new.clone()).collect();
+    let stored = insert_inbound(connection, &messages).await?;
+    // What came a second time opens nothing and is not told again.
+    written.retain(|it| stored.contains(&it.new.id));
+    let windows: Vec<Window> = written.iter().map(Written::window).collect();
+    open_windows(connection, &windows).await?;
+    let received = written.iter().map(Written::received).collect();
     announce_inbound(connection, received, batch.now).await
 }
 
-async fn store_one(
-    connection: &mut Connection,
-    batch: &Batch,
-    (inbound, number, records): (&Inbound, &SenderNumber, &TenantRecords),
-) -> storage::Result<Option<InboundReceived>> {
+async fn records(keys: &DataKeys, tenant: TenantId) -> storage::Result<TenantRecords> {
+    match keys.tenant(tenant).await {
+        Ok(records) => Ok(records),
+        Err(sealed_records::Error::Storage(error)) => Err(error),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, tenant.id = %tenant, "an inbound message could not be sealed");
+            // The event is tried again, and in the end lies where people see it: what a patient wrote is not dropped.
+            Err(storage::Error::Unreadable {
+                column: "data_keys.wrapped",
+            })
+        }
+    }
+}
+
+fn seal(
+    inbound: &Inbound,
+    number: &SenderNumber,
+    records: &TenantRecords,
+    now: DateTime<Utc>,
+) -> Option<Written> {
     // Since usernames, a patient may write without showing a phone number.
-    let Some(contact) = inbound.from.as_deref().or(inbound.from_user_id.as_deref()) else {
-        return Ok(None);
-    };
-    let contact_hash = records.contact_hash(contact);
+    let contact = inbound
+        .from
+        .as_deref()
+        .or(inbound.from_user_id.as_deref())?;
     let content = InboundContent {
         from: inbound.from.clone(),
         from_user_id: inbound.from_user_id.clone(),
@@ -70,38 +89,41 @@ async fn store_one(
         text: inbound.text.clone(),
         raw: inbound.raw.clone(),
     };
-    let Ok(content) = records.seal_inbound(&content) else {
-        return Ok(None);
-    };
-    let id = InboundMessageId::new_at(batch.now);
     let new = NewInbound {
-        id,
+        id: InboundMessageId::new_at(now),
         tenant_id: number.tenant_id,
         sender_number_id: number.id,
         wamid: inbound.wamid.clone(),
         kind: inbound.kind.clone(),
-        contact_hash: contact_hash.clone(),
-        content,
+        contact_hash: records.contact_hash(contact),
+        content: records.seal_inbound(&content).ok()?,
         sent_at: inbound.at,
-        received_at: batch.now,
+        received_at: now,
     };
-    if !insert_inbound(connection, &new).await? {
-        return Ok(None);
-    }
-    let window = Window {
-        sender_number_id: number.id,
-        contact_hash,
-        tenant_id: number.tenant_id,
+    Some(Written {
         // From the patient's own time, but a clock that is far ahead opens nothing for longer.
-        expires_at: inbound.at.min(batch.now) + WINDOW,
-    };
-    open_window(connection, &window).await?;
-    let kind =
-        serde_json::from_value(inbound.kind.clone().into()).unwrap_or(InboundKind::Unsupported);
-    Ok(Some(InboundReceived {
-        lab_id: number.tenant_id,
-        inbound_id: id,
-        kind,
-        occurred_at: inbound.at,
-    }))
+        window_until: inbound.at.min(now) + WINDOW,
+        new,
+    })
+}
+
+impl Written {
+    fn window(&self) -> Window {
+        Window {
+            sender_number_id: self.new.sender_number_id,
+            contact_hash: self.new.contact_hash.clone(),
+            tenant_id: self.new.tenant_id,
+            expires_at: self.window_until,
+        }
+    }
+
+    fn received(&self) -> InboundReceived {
+        let kind = serde_json::from_value(self.new.kind.clone().into());
+        InboundReceived {
+            lab_id: self.new.tenant_id,
+            inbound_id: self.new.id,
+            kind: kind.unwrap_or(InboundKind::Unsupported),
+            occurred_at: self.new.sent_at,
+        }
+    }
 }

@@ -34,6 +34,7 @@ pub(crate) async fn apply(connection: &mut Connection, batch: &Batch) -> storage
         .into_iter()
         .collect();
     let mut learned = Vec::with_capacity(statuses.len());
+    let mut early = Vec::new();
     for (event, status) in statuses {
         let Some(number) = batch.numbers.get(&status.phone_number_id) else {
             metrics::item("status_of_unknown_number");
@@ -46,7 +47,7 @@ pub(crate) async fn apply(connection: &mut Connection, batch: &Batch) -> storage
         let Some(message_id) = message_id(status).or_else(|| known.get(&status.wamid).copied())
         else {
             metrics::item("early_status");
-            insert_unmatched(connection, &status.wamid, &report, batch.now).await?;
+            early.push((status.wamid.clone(), report));
             continue;
         };
         metrics::item("status");
@@ -65,6 +66,7 @@ pub(crate) async fn apply(connection: &mut Connection, batch: &Batch) -> storage
             ..Learned::about(message_id)
         });
     }
+    insert_unmatched(connection, &early, batch.now).await?;
     learn(connection, learned, batch.now).await?;
     Ok(())
 }

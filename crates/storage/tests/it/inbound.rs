@@ -2,7 +2,7 @@ use domain::{ErrorClass, FailureCause, InboundMessageId, ReportedStatus, StatusR
 use storage::{
     inbound::{
         NewInbound, Window, find_window, insert_inbound, insert_unmatched, lock_wamids,
-        open_window, take_unmatched,
+        open_windows, take_unmatched,
     },
     messages::{MessageRow, find_state, list_ids_by_wamid, update_states},
     partitions::drop_closed_windows,
@@ -38,10 +38,15 @@ async fn an_inbound_message_is_stored_once() {
         received_at: now(),
     };
     let mut tx = stage.work().await;
-    assert!(insert_inbound(&mut tx, &inbound(a)).await.unwrap());
-    assert!(!insert_inbound(&mut tx, &inbound(a)).await.unwrap());
     // An id is the provider's word; another number may have the same.
-    assert!(insert_inbound(&mut tx, &inbound(b)).await.unwrap());
+    let together = [inbound(a), inbound(a), inbound(b)];
+    let stored = insert_inbound(&mut tx, &together).await.unwrap();
+    let [first, again, other] = together.map(|it| it.id);
+    assert!(stored.contains(&first) != stored.contains(&again));
+    assert!(stored.contains(&other));
+    let later = [inbound(a), inbound(b)];
+    let stored = insert_inbound(&mut tx, &later).await.unwrap();
+    assert!(stored.is_empty(), "{stored:?}");
 }
 
 #[tokio::test]
@@ -50,14 +55,15 @@ async fn a_window_is_prolonged_and_never_shortened() {
     let lab = stage.lab().await;
     let opens = now();
     let mut tx = stage.work().await;
-    for hours in [24, 30, 20] {
-        let window = Window {
-            sender_number_id: lab.number,
-            contact_hash: vec![1],
-            tenant_id: lab.tenant,
-            expires_at: opens + seconds(hours * 3600),
-        };
-        open_window(&mut tx, &window).await.unwrap();
+    let window = |hours: u64| Window {
+        sender_number_id: lab.number,
+        contact_hash: vec![1],
+        tenant_id: lab.tenant,
+        expires_at: opens + seconds(hours * 3600),
+    };
+    for together in [vec![24], vec![26, 30, 28], vec![20]] {
+        let windows: Vec<Window> = together.into_iter().map(window).collect();
+        open_windows(&mut tx, &windows).await.unwrap();
     }
     let end = opens + seconds(30 * 3600);
     let find = find_window(&mut tx, lab.number, &[1], end - seconds(1));
@@ -86,14 +92,17 @@ async fn unmatched_reports_are_kept_once_and_taken_once() {
     let reports = [report(ReportedStatus::Sent), report(ReportedStatus::Failed)];
     let mut tx = stage.work().await;
     lock_wamids(&mut tx, &wamids).await.unwrap();
-    for report in reports.iter().chain(&reports) {
-        insert_unmatched(&mut tx, "wamid.1", report, now())
-            .await
-            .unwrap();
+    let of = |wamid: &str, report: &StatusReport| (wamid.to_owned(), report.clone());
+    let first = of("wamid.1", &reports[0]);
+    let together = [
+        first.clone(),
+        of("wamid.1", &reports[1]),
+        first.clone(),
+        of("wamid.2", &reports[0]),
+    ];
+    for reports in [together.as_slice(), &[first]] {
+        insert_unmatched(&mut tx, reports, now()).await.unwrap();
     }
-    insert_unmatched(&mut tx, "wamid.2", &reports[0], now())
-        .await
-        .unwrap();
     let mut taken = take_unmatched(&mut tx, &wamids).await.unwrap();
     taken.sort_by_key(|(_, report)| report.status);
     let expected = reports.map(|report| ("wamid.1".to_owned(), report));
@@ -132,13 +141,13 @@ async fn hear(stage: &Stage, wamids: &[String]) -> usize {
     let mut tx = stage.work().await;
     lock_wamids(&mut tx, wamids).await.unwrap();
     let known = list_ids_by_wamid(&mut tx, wamids).await.unwrap();
-    for wamid in wamids {
-        if !known.iter().any(|(it, _)| it == wamid) {
-            insert_unmatched(&mut tx, wamid, &report(ReportedStatus::Sent), now())
-                .await
-                .unwrap();
-        }
-    }
+    let unknown = wamids
+        .iter()
+        .filter(|wamid| !known.iter().any(|(it, _)| it == *wamid));
+    let reports: Vec<_> = unknown
+        .map(|wamid| (wamid.clone(), report(ReportedStatus::Sent)))
+        .collect();
+    insert_unmatched(&mut tx, &reports, now()).await.unwrap();
     tx.commit().await.unwrap();
     known.len()
 }

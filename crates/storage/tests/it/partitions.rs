@@ -293,7 +293,7 @@ async fn keys_and_reports_that_match_nothing_are_forgotten_by_age() {
     };
     for (wamid, age) in [("old", 40), ("young", 20)] {
         let then = now() - Days::new(age);
-        insert_unmatched(&mut tx, wamid, &report, then)
+        insert_unmatched(&mut tx, &[(wamid.to_owned(), report.clone())], then)
             .await
             .unwrap();
         let mut message = message(lab);

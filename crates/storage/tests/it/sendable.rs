@@ -1,7 +1,7 @@
 use domain::MessageId;
 use storage::{
     attachments::{MediaUpload, upsert_media_uploads},
-    inbound::{Window, open_window},
+    inbound::{Window, open_windows},
     messages::{Acceptance, find_state, list_sendable},
 };
 
@@ -105,7 +105,9 @@ async fn an_upload_is_reused_while_it_lives_and_a_window_is_known() {
         tenant_id: lab.tenant,
         expires_at: start + seconds(9),
     };
-    open_window(&mut tx, &window).await.unwrap();
+    open_windows(&mut tx, std::slice::from_ref(&window))
+        .await
+        .unwrap();
     let found = list_sendable(&mut tx, &[new.message.id], start).await;
     assert_eq!(found.unwrap()[0].window_until, Some(window.expires_at));
 }

@@ -6,7 +6,7 @@ use chrono::Utc;
 use domain::{Clock as _, SenderNumberId, SystemClock};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use storage::inbound::{Window, open_window};
+use storage::inbound::{Window, open_windows};
 
 use testkit::eventually;
 
@@ -24,7 +24,7 @@ async fn open_window_until(app: &App, lab: &Lab, expires_at: chrono::DateTime<Ut
         expires_at,
     };
     let mut connection = app.worker.acquire().await.unwrap();
-    open_window(&mut connection, &window).await.unwrap();
+    open_windows(&mut connection, &[window]).await.unwrap();
 }
 
 async fn lab_with_templates(app: &App, templates: Value) -> Lab {

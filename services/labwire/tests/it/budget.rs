@@ -3,11 +3,13 @@
 
 use domain::{FlowId, PARTITIONS};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use serde_json::json;
+use testkit::eventually;
 use uuid::Uuid;
 
 use crate::{
-    lab::{Lab, Terms, pdf, phone},
-    platform::Platform,
+    lab::{Lab, NUMBER, Terms, WABA, pdf, phone},
+    platform::{LIMIT, Platform},
 };
 
 /// What was spent, or may be.
@@ -129,6 +131,56 @@ async fn reports_of_many_labs_keep_within_their_budget() {
     meter.send_from(&labs, 1..5).await;
     let spent = meter.read().await.less(before).each(200.0);
     assert!(spent.is_within(budget), "{spent:#?} of {budget:#?}");
+}
+
+/// Patients' answers, and statuses of what others sent from the same number: of 200 in one webhook, each.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_unasked_keeps_within_its_budget() {
+    let budget = Cost {
+        statements: 2.0,
+        rows: 5.0,
+        wal_bytes: 2_500.0,
+        pages: 60.0,
+        hints: 0.1,
+    };
+    let meter = Meter::start().await;
+    let lab = Lab::register(&meter.platform, Terms::default()).await;
+    meter.send(&lab, 0..5, 1).await;
+    let before = meter.read().await;
+    meter.platform.simulator.emit(WABA, "messages", unasked());
+    let stored = "select 1 from inbound_messages";
+    eventually(LIMIT, async || {
+        match meter.platform.database.rows(stored).await.len() {
+            100 => Ok(()),
+            others => Err(others),
+        }
+    })
+    .await;
+    meter.platform.until_idle().await;
+    let spent = meter.read().await.less(before).each(200.0);
+    assert!(spent.is_within(budget), "{spent:#?} of {budget:#?}");
+}
+
+/// Of each kind a hundred.
+fn unasked() -> serde_json::Value {
+    let (messages, statuses): (Vec<_>, Vec<_>) = (0..100)
+        .map(|number| {
+            let message = json!({
+                "from": format!("9197{number:08}"), "id": format!("wamid.in.{number}"), "timestamp": "1790000000",
+                "type": "text", "text": { "body": "Thank you." },
+            });
+            let status = json!({
+                "id": format!("wamid.of-others.{number}"), "status": "sent", "timestamp": "1790000000",
+                "recipient_id": format!("9198{number:08}"),
+            });
+            (message, status)
+        })
+        .unzip();
+    json!({
+        "messaging_product": "whatsapp",
+        "metadata": { "display_phone_number": "918047182200", "phone_number_id": NUMBER },
+        "messages": messages, "statuses": statuses,
+    })
 }
 
 /// What waits for others costs a report nothing, even when every plan was made while the tables were empty.

@@ -13,7 +13,7 @@ use crate::platform::{LIMIT, Platform};
 /// The number of the simulator's sample laboratory.
 pub(crate) const NUMBER: &str = "300000000000001";
 
-const WABA: &str = "200000000000001";
+pub(crate) const WABA: &str = "200000000000001";
 
 /// A registered lab.
 pub(crate) struct Lab<'a> {

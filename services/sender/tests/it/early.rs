@@ -20,11 +20,10 @@ async fn a_status_that_came_before_the_send_was_recorded_is_joined() {
     let wamids = ["wamid.early".to_owned(), "wamid.other".to_owned()];
     let mut tx = stage.worker.begin().await.unwrap();
     lock_wamids(&mut tx, &wamids).await.unwrap();
-    for wamid in &wamids {
-        insert_unmatched(&mut tx, wamid, &report, stage.now())
-            .await
-            .unwrap();
-    }
+    let reports = wamids.map(|wamid| (wamid, report.clone()));
+    insert_unmatched(&mut tx, &reports, stage.now())
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 
     let engine = stage.engine(graph.client()).await;

@@ -27,7 +27,7 @@ use storage::{
     Connection, Database,
     attachments::Attachment,
     credentials::{NewCredential, upsert_credential},
-    inbound::{Window, open_window},
+    inbound::{Window, open_windows},
     messages::{Message, NewMessage, accept},
     sender_numbers::{SenderNumber, insert_sender_number},
     templates::{Template, upsert_template},
@@ -242,7 +242,7 @@ impl Stage {
             expires_at: self.now() + left,
         };
         let mut connection = self.owner.acquire().await.unwrap();
-        open_window(&mut connection, &window).await.unwrap();
+        open_windows(&mut connection, &[window]).await.unwrap();
     }
 
     /// A lab whose patient just wrote, and a text for that patient.

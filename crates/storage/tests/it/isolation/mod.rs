@@ -14,7 +14,7 @@ use storage::{
     attachments::{MediaUpload, upsert_media_uploads},
     credentials::{NewCredential, upsert_credential},
     decisions::{NewDecision, insert_decisions},
-    inbound::{NewInbound, Window, insert_inbound, open_window},
+    inbound::{NewInbound, Window, insert_inbound, open_windows},
     messages::{IdempotencyKey, accept},
     templates::{Template, upsert_template},
     webhook_apps::{WebhookApp, upsert_app},
@@ -145,14 +145,14 @@ async fn traffic(tx: &mut Connection, lab: Lab) {
         sent_at: now(),
         received_at: now(),
     };
-    insert_inbound(tx, &inbound).await.unwrap();
+    insert_inbound(tx, &[inbound]).await.unwrap();
     let window = Window {
         sender_number_id: lab.number,
         contact_hash: vec![1],
         tenant_id: lab.tenant,
         expires_at: now() + seconds(60),
     };
-    open_window(tx, &window).await.unwrap();
+    open_windows(tx, &[window]).await.unwrap();
 }
 
 /// A paused flow, work that was given up, and what was decided about it.

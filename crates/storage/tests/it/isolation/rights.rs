@@ -277,7 +277,7 @@ async fn functions_of_the_owner_are_fenced() {
         try_statement(
             &stage.worker,
             &[],
-            "select * from find_api_key(gen_random_uuid())"
+            "select * from find_api_keys(array[gen_random_uuid()])"
         )
         .await,
         denied()
