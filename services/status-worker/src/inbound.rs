@@ -17,12 +17,6 @@ use crate::{handler::Batch, metrics};
 /// A patient's message allows free-form answers for this long (WhatsApp's customer service window).
 const WINDOW: Duration = Duration::from_hours(24);
 
-/// A patient's message, and until when it opens its window.
-struct Written {
-    new: NewInbound,
-    window_until: DateTime<Utc>,
-}
-
 /// Stores what patients wrote, opens their windows, and tells the tenants.
 pub(crate) async fn store(
     connection: &mut Connection,
@@ -47,13 +41,12 @@ pub(crate) async fn store(
         metrics::item("inbound");
         written.extend(seal(item, number, &records, batch.now));
     }
-    let messages: Vec<NewInbound> = written.iter().map(|it| it.new.clone()).collect();
-    let stored = insert_inbound(connection, &messages).await?;
+    let stored = insert_inbound(connection, &written).await?;
     // What came a second time opens nothing and is not told again.
-    written.retain(|it| stored.contains(&it.new.id));
-    let windows: Vec<Window> = written.iter().map(Written::window).collect();
+    written.retain(|it| stored.contains(&it.id));
+    let windows: Vec<Window> = written.iter().map(window).collect();
     open_windows(connection, &windows).await?;
-    let received = written.iter().map(Written::received).collect();
+    let received = written.iter().map(received).collect();
     announce_inbound(connection, received, batch.now).await
 }
 
@@ -76,7 +69,7 @@ fn seal(
     number: &SenderNumber,
     records: &TenantRecords,
     now: DateTime<Utc>,
-) -> Option<Written> {
+) -> Option<NewInbound> {
     // Since usernames, a patient may write without showing a phone number.
     let contact = inbound
         .from
@@ -89,7 +82,7 @@ fn seal(
         text: inbound.text.clone(),
         raw: inbound.raw.clone(),
     };
-    let new = NewInbound {
+    Some(NewInbound {
         id: InboundMessageId::new_at(now),
         tenant_id: number.tenant_id,
         sender_number_id: number.id,
@@ -99,31 +92,25 @@ fn seal(
         content: records.seal_inbound(&content).ok()?,
         sent_at: inbound.at,
         received_at: now,
-    };
-    Some(Written {
-        // From the patient's own time, but a clock that is far ahead opens nothing for longer.
-        window_until: inbound.at.min(now) + WINDOW,
-        new,
     })
 }
 
-impl Written {
-    fn window(&self) -> Window {
-        Window {
-            sender_number_id: self.new.sender_number_id,
-            contact_hash: self.new.contact_hash.clone(),
-            tenant_id: self.new.tenant_id,
-            expires_at: self.window_until,
-        }
+fn window(new: &NewInbound) -> Window {
+    Window {
+        sender_number_id: new.sender_number_id,
+        contact_hash: new.contact_hash.clone(),
+        tenant_id: new.tenant_id,
+        // From the patient's own time, but a clock that is far ahead opens nothing for longer.
+        expires_at: new.sent_at.min(new.received_at) + WINDOW,
     }
+}
 
-    fn received(&self) -> InboundReceived {
-        let kind = serde_json::from_value(self.new.kind.clone().into());
-        InboundReceived {
-            lab_id: self.new.tenant_id,
-            inbound_id: self.new.id,
-            kind: kind.unwrap_or(InboundKind::Unsupported),
-            occurred_at: self.new.sent_at,
-        }
+fn received(new: &NewInbound) -> InboundReceived {
+    let kind = serde_json::from_value(new.kind.clone().into());
+    InboundReceived {
+        lab_id: new.tenant_id,
+        inbound_id: new.id,
+        kind: kind.unwrap_or(InboundKind::Unsupported),
+        occurred_at: new.sent_at,
     }
 }

@@ -1,21 +1,37 @@
-use domain::MessageId;
+use chrono::{DateTime, Utc};
+use domain::{AttachmentId, MessageId};
 use storage::{
     attachments::{MediaUpload, upsert_media_uploads},
     inbound::{Window, open_windows},
-    messages::{Acceptance, find_state, list_sendable},
+    messages::{Acceptance, NewMessage, find_state, list_sendable},
 };
 
-use crate::support::{attachment, message, now, seconds, stage};
+use crate::support::{Lab, attachment, message, now, seconds, stage};
+
+fn with_file(lab: Lab) -> (NewMessage, AttachmentId) {
+    let file = attachment(lab);
+    let mut new = message(lab);
+    let id = file.id;
+    new.message.attachment_id = Some(id);
+    new.attachment = Some(file);
+    (new, id)
+}
+
+fn upload(lab: Lab, file: AttachmentId, media: &str, expires_at: DateTime<Utc>) -> MediaUpload {
+    MediaUpload {
+        attachment_id: file,
+        sender_number_id: lab.number,
+        tenant_id: lab.tenant,
+        media_id: media.to_owned(),
+        expires_at,
+    }
+}
 
 #[tokio::test]
 async fn what_is_to_be_sent_comes_with_all_that_is_stored_for_it() {
     let stage = stage().await;
     let lab = stage.lab().await;
-    let file = attachment(lab);
-    let mut with_file = message(lab);
-    with_file.message.attachment_id = Some(file.id);
-    with_file.attachment = Some(file.clone());
-    let batch = [with_file, message(lab)];
+    let batch = [with_file(lab).0, message(lab)];
     assert_eq!(stage.accept(lab, &batch).await, [Acceptance::Accepted; 2]);
 
     let mut tx = stage.work().await;
@@ -43,22 +59,13 @@ async fn of_uploads_stored_together_the_last_to_expire_counts_and_those_of_unkno
  {
     let stage = stage().await;
     let lab = stage.lab().await;
-    let file = attachment(lab);
-    let mut new = message(lab);
-    new.message.attachment_id = Some(file.id);
-    new.attachment = Some(file.clone());
+    let (new, file) = with_file(lab);
     stage.accept(lab, std::slice::from_ref(&new)).await;
-    let upload = |attachment_id, media: &str, end| MediaUpload {
-        attachment_id,
-        sender_number_id: lab.number,
-        tenant_id: lab.tenant,
-        media_id: media.to_owned(),
-        expires_at: now() + seconds(end),
-    };
+    let end = |after| now() + seconds(after);
     let uploads = [
-        upload(file.id, "first", 60),
-        upload(file.id, "second", 120),
-        upload(attachment(lab).id, "of an unknown file", 60),
+        upload(lab, file, "first", end(60)),
+        upload(lab, file, "second", end(120)),
+        upload(lab, attachment(lab).id, "of an unknown file", end(60)),
     ];
     let mut tx = stage.work().await;
     upsert_media_uploads(&mut tx, &uploads).await.unwrap();
@@ -74,22 +81,13 @@ async fn of_uploads_stored_together_the_last_to_expire_counts_and_those_of_unkno
 async fn an_upload_is_reused_while_it_lives_and_a_window_is_known() {
     let stage = stage().await;
     let lab = stage.lab().await;
-    let file = attachment(lab);
-    let mut new = message(lab);
-    new.message.attachment_id = Some(file.id);
-    new.attachment = Some(file.clone());
+    let (new, file) = with_file(lab);
     stage.accept(lab, std::slice::from_ref(&new)).await;
     let start = now();
 
     let mut tx = stage.work().await;
     for (media, end) in [("first", 60), ("second", 120)] {
-        let upload = MediaUpload {
-            attachment_id: file.id,
-            sender_number_id: lab.number,
-            tenant_id: lab.tenant,
-            media_id: media.to_owned(),
-            expires_at: start + seconds(end),
-        };
+        let upload = upload(lab, file, media, start + seconds(end));
         upsert_media_uploads(&mut tx, &[upload]).await.unwrap();
         for (after, expected) in [(end - 1, Some(media)), (end, None)] {
             let at = start + seconds(after);
