@@ -10,6 +10,7 @@ mod hints;
 mod intake;
 pub mod metrics;
 mod pacing;
+mod pairs;
 mod recorder;
 mod releaser;
 mod settings;

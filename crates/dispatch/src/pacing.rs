@@ -6,14 +6,10 @@ use std::{
 use domain::{FlowId, Rate, Scope, TokenBucket};
 use storage::work::InFlight;
 
-use crate::FlowLimits;
+use crate::{FlowLimits, pairs::Pairs};
 
 /// Limits are asked for again after this long: a tenant's new rate is in force within it.
 const LIMITS_LIFETIME: Duration = Duration::from_secs(10);
-/// Beyond this many pairs, and whenever they have doubled since, those whose buckets are full again are forgotten.
-const PAIRS_KEPT: usize = 10_000;
-/// What is released is acted on, or lost, within its leases.
-const USED_WITHIN: Duration = Duration::from_mins(3);
 
 /// How long tokens gather for what has waited long enough not to mind.
 const GATHERING: Duration = Duration::from_millis(200);
@@ -27,9 +23,7 @@ pub(crate) struct Pacing {
     /// What others had released when we began to, and nobody had acted on.
     inherited: HashMap<FlowId, InFlight>,
     flows: HashMap<FlowId, Pace>,
-    pairs: HashMap<(FlowId, Vec<u8>), TokenBucket>,
-    /// How many pairs are too many.
-    pairs_full: usize,
+    pairs: Pairs,
 }
 
 #[derive(Debug)]
@@ -45,7 +39,7 @@ impl Pacing {
         self.since.retain(|partition, _| owned(*partition));
         self.inherited.retain(|flow, _| owned(flow.partition()));
         self.flows.retain(|flow, _| owned(flow.partition()));
-        self.pairs.retain(|(flow, _), _| owned(flow.partition()));
+        self.pairs.keep_only(|flow| owned(flow.partition()));
     }
 
     /// Begins with partitions that became ours, when it was seen what of them is in flight.
@@ -184,12 +178,6 @@ impl Pacing {
         let Some(rate) = self.flows.get(&flow).and_then(|pace| pace.limits.pair) else {
             return Ok(());
         };
-        if self.pairs.len() >= self.pairs_full {
-            self.pairs
-                .retain(|_, bucket| !bucket.is_at_rest(now, USED_WITHIN));
-            // Where none are at rest, it is not asked of all of them for each one more.
-            self.pairs_full = (self.pairs.len() * 2).max(PAIRS_KEPT);
-        }
         let key = (flow, pair.to_vec());
         if let Some(bucket) = self.pairs.get_mut(&key) {
             let available = bucket.available(now, unused);
@@ -207,7 +195,7 @@ impl Pacing {
         } else {
             Err(bucket.next_at(now))
         };
-        self.pairs.insert(key, bucket);
+        self.pairs.insert(key, bucket, now);
         answer
     }
 }
@@ -332,28 +320,6 @@ mod tests {
         let mut pacing = pacing(limits(10.0, 5, 100), vec![], later);
         assert_eq!(used_up(&mut pacing, b"a", 2, later), 6000);
         assert_eq!(used_up(&mut pacing, b"b", 2, later), 6000);
-    }
-
-    #[test]
-    fn pairs_whose_buckets_are_full_again_are_forgotten_and_busy_ones_are_not() {
-        let later = START + Duration::from_mins(1);
-        let mut pacing = pacing(limits(10.0, 5, 100), vec![], later);
-        let mut take = |pair: usize, now| {
-            let pair = pair.to_be_bytes();
-            let taken = pacing.take_pair((flow(), &pair), 0, false, now);
-            taken.unwrap();
-            (pacing.pairs.len(), pacing.pairs_full)
-        };
-        for pair in 0..PAIRS_KEPT {
-            take(pair, later);
-        }
-        let twice = 2 * PAIRS_KEPT;
-        assert_eq!(take(PAIRS_KEPT, later), (PAIRS_KEPT + 1, twice));
-        for pair in PAIRS_KEPT + 1..twice {
-            take(pair, later);
-        }
-        let much_later = later + Duration::from_mins(10);
-        assert_eq!(take(twice, much_later), (1, PAIRS_KEPT));
     }
 
     #[test]

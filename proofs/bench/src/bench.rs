@@ -10,7 +10,6 @@ use crate::{
     load::{Answered, Load, as_f64, drive, micros_to_millis},
     meter::Meter,
     options::Options,
-    plot::{Series, svg},
     report::{Goal, Report},
     scenarios::{
         accept::{self, Content, Posts},
@@ -347,7 +346,7 @@ impl Bench {
             folder.join("endurance.json"),
             serde_json::to_string_pretty(&seen)?,
         )?;
-        for (name, drawing) in drawings(&seen) {
+        for (name, drawing) in endurance::drawings(&seen) {
             fs::write(folder.join(format!("endurance-{name}.svg")), drawing)?;
         }
         // The first look sees how it begins.
@@ -363,9 +362,7 @@ impl Bench {
             report.add(value, Some(mean(early, of)), Goal::AtMost(DEARER));
         };
         add("endurance: p50, later", "ms", |it| it.p50_ms);
-        add("endurance: memory of all, later", "MiB", |it| {
-            it.all_services
-        });
+        add("endurance: memory of all, later", "MiB", Seen::all_services);
         add("endurance: the work table, later", "MiB", |it| {
             it.work_table
         });
@@ -410,33 +407,6 @@ fn median(costs: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
 /// What is compared with an earlier cost has a goal.
 fn dearer(earlier: Option<f64>) -> Goal {
     earlier.map_or(Goal::None, |_| Goal::AtMost(DEARER))
-}
-
-/// Drawings of an endurance, with their names.
-fn drawings(seen: &[Seen]) -> [(&'static str, String); 3] {
-    let instants: Vec<f64> = seen.iter().map(|it| it.seconds).collect();
-    let series = |name: &'static str, of: fn(&Seen) -> f64| Series {
-        name,
-        values: seen.iter().map(of).collect(),
-    };
-    let latency = [series("p99", |it| it.p99_ms), series("p50", |it| it.p50_ms)];
-    let memory = [
-        series("all services", |it| it.all_services),
-        series("the largest", |it| it.largest_service),
-    ];
-    let tables = [
-        series("work table, MiB", |it| it.work_table),
-        series("work, hundreds of rows", |it| it.work / 100.0),
-        series("dead, thousands of rows", |it| it.dead_rows / 1000.0),
-    ];
-    [
-        (
-            "latency",
-            svg("From accepted to read, ms", &instants, &latency),
-        ),
-        ("memory", svg("Memory, MiB", &instants, &memory)),
-        ("tables", svg("Queue and table", &instants, &tables)),
-    ]
 }
 
 /// What the yardsticks have published means nothing to the workers.

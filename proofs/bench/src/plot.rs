@@ -2,13 +2,17 @@
 
 use std::fmt::Write as _;
 
-const WIDTH: f64 = 640.0;
+const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 200.0;
 const LEFT: f64 = 60.0;
 const BOTTOM: f64 = 30.0;
 const TOP: f64 = 30.0;
 const RIGHT: f64 = 10.0;
-const COLOURS: [&str; 4] = ["#1f6feb", "#d1242f", "#1a7f37", "#9a6700"];
+const COLOURS: [&str; 6] = [
+    "#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df", "#57606a",
+];
+/// The room of a series' name, below.
+const NAME: f64 = 95.0;
 
 /// One line: its name, and a value for each instant.
 pub(crate) struct Series {
@@ -51,11 +55,12 @@ pub(crate) fn svg(title: &str, instants: &[f64], series: &[Series]) -> String {
         let points: Vec<String> = (instants.iter().zip(&line.values))
             .map(|(second, value)| format!("{:.1},{:.1}", x(*second), y(*value)))
             .collect();
-        let place = WIDTH - RIGHT - 150.0 * f64::from(u32::try_from(index).unwrap_or(0));
+        let place = LEFT + 40.0 + NAME * f64::from(u32::try_from(index).unwrap_or(0));
         let _ = writeln!(
             svg,
-            r#"<polyline points="{}" fill="none" stroke="{colour}" stroke-width="1.5"/><text x="{place}" y="14" text-anchor="end" fill="{colour}">{}</text>"#,
+            r#"<polyline points="{}" fill="none" stroke="{colour}" stroke-width="1.5"/><text x="{place}" y="{}" fill="{colour}">{}</text>"#,
             points.join(" "),
+            HEIGHT - 10.0,
             line.name
         );
     }

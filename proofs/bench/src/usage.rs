@@ -1,6 +1,6 @@
 //! What the programs of a run use, as the kernel counts it (proc(5)).
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 /// The programs of a run. All of that name on the machine are counted.
 const PROGRAMS: [&str; 8] = [
@@ -79,4 +79,44 @@ fn read(stat: &str) -> Option<(&'static str, Used)> {
             memory_bytes: field(21)? * 4096,
         },
     ))
+}
+
+/// For how long something has waited for a processor, and for the disk, since the machine was started (PSI,
+/// <https://docs.kernel.org/accounting/psi.html>). Nothing where the kernel does not count it.
+pub(crate) struct Pressure {
+    processors: Duration,
+    disk: Duration,
+}
+
+/// In how much of some time something waited, percent.
+pub(crate) struct Awaited {
+    pub(crate) processors: f64,
+    pub(crate) disk: f64,
+}
+
+impl Pressure {
+    pub(crate) fn now() -> Self {
+        Self {
+            processors: pressure("cpu").unwrap_or_default(),
+            disk: pressure("io").unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn since(&self, earlier: &Self, time: Duration) -> Awaited {
+        let share = |total: Duration, earlier| {
+            100.0 * total.saturating_sub(earlier).as_secs_f64() / time.as_secs_f64()
+        };
+        Awaited {
+            processors: share(self.processors, earlier.processors),
+            disk: share(self.disk, earlier.disk),
+        }
+    }
+}
+
+/// The line of `some`: shares, then the total in microseconds.
+fn pressure(of: &str) -> Option<Duration> {
+    let text = fs::read_to_string(format!("/proc/pressure/{of}")).ok()?;
+    let some = text.lines().find(|it| it.starts_with("some"))?;
+    let (_, total) = some.rsplit_once("total=")?;
+    total.trim().parse().ok().map(Duration::from_micros)
 }

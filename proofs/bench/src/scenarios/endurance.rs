@@ -1,6 +1,8 @@
 use std::time::Duration;
 
+use reqwest::Method;
 use serde::Serialize;
+use serde_json::Value;
 use stage::{Callback, Platform, Service, say};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use uuid::Uuid;
@@ -8,7 +10,8 @@ use uuid::Uuid;
 use super::accept::{Content, Posts};
 use crate::{
     load::{Load, as_f64, drive, histogram, micros_to_millis},
-    usage::Usage,
+    plot::{Series, svg},
+    usage::{Pressure, Usage},
 };
 
 /// Between two looks.
@@ -22,14 +25,49 @@ pub(crate) struct Seen {
     pub(crate) read_per_second: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
-    /// Mebibytes of the service that has most, and of all of them.
-    pub(crate) largest_service: f64,
-    pub(crate) all_services: f64,
-    /// Rows of work that is to be done.
+    /// Mebibytes, in the order of `Service::ALL`.
+    pub(crate) services: Vec<f64>,
+    /// Rows of work that is to be done, and messages that lie in the broker's queues.
     pub(crate) work: f64,
+    pub(crate) queued: f64,
     /// Mebibytes of the work table with its indexes, and dead rows in it.
     pub(crate) work_table: f64,
     pub(crate) dead_rows: f64,
+    /// Since the look before: in how much of the time something waited for a processor, and for the disk, percent.
+    pub(crate) processors_awaited: f64,
+    pub(crate) disk_awaited: f64,
+    /// Since the look before: mebibytes of WAL, how much of it pages written in full because of a checkpoint; and how many
+    /// checkpoints have begun since the server was started.
+    pub(crate) wal: f64,
+    pub(crate) full_pages: f64,
+    pub(crate) checkpoints: f64,
+}
+
+impl Seen {
+    pub(crate) fn all_services(&self) -> f64 {
+        self.services.iter().sum()
+    }
+
+    fn line(&self) -> String {
+        let services: Vec<String> = self.services.iter().map(|it| format!("{it:.0}")).collect();
+        format!(
+            "  {:>4.0} s: {:>6.1} read a second, p50 {:>6.1} ms, p99 {:>7.1}, {} MiB, work {:>5}, queued {:>4}, its table {:>5.1} MiB, \
+             awaited: processors {:>3.0} %, disk {:>3.0} %, WAL {:>5.1} MiB, {:>5} full pages, checkpoint {}",
+            self.seconds,
+            self.read_per_second,
+            self.p50_ms,
+            self.p99_ms,
+            services.join(" "),
+            self.work,
+            self.queued,
+            self.work_table,
+            self.processors_awaited,
+            self.disk_awaited,
+            self.wal,
+            self.full_pages,
+            self.checkpoints
+        )
+    }
 }
 
 /// Texts at a steady rate for so long, whether or not they are keeping up; what each look saw.
@@ -53,7 +91,7 @@ pub(crate) async fn measure(
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     look.tick().await;
     let mut known = platform.callbacks.taken().len();
-    let mut looked = began;
+    let mut earlier = Totals::now(platform).await?;
     let mut seen = Vec::new();
     loop {
         tokio::select! {
@@ -63,26 +101,47 @@ pub(crate) async fn measure(
                 return Ok(seen);
             }
             _ = look.tick() => {
-                let now = Instant::now();
                 let callbacks = platform.callbacks.taken().lines_from(known);
                 known += callbacks.len();
-                let latest = see(platform, &callbacks, (now - looked, now - began)).await?;
-                say(&format!(
-                    "  {:>4.0} s: {:>7.1} read a second, p50 {:>6.1} ms, p99 {:>7.1} ms, {:>6.1} MiB, work {:>6}, its table {:>6.1} MiB",
-                    latest.seconds, latest.read_per_second, latest.p50_ms, latest.p99_ms, latest.largest_service, latest.work,
-                    latest.work_table
-                ));
-                looked = now;
+                let totals = Totals::now(platform).await?;
+                let latest = see(platform, &callbacks, began, (&earlier, &totals)).await?;
+                say(&latest.line());
+                earlier = totals;
                 seen.push(latest);
             }
         }
     }
 }
 
+/// What is counted from the beginning on.
+struct Totals {
+    at: Instant,
+    pressure: Pressure,
+    wal_bytes: u64,
+    full_pages: u64,
+    checkpoints: u64,
+}
+
+impl Totals {
+    async fn now(platform: &Platform) -> anyhow::Result<Self> {
+        let totals = "SELECT wal_bytes::bigint, wal_fpi, checkpoints_timed + checkpoints_req \
+             FROM pg_stat_wal, pg_stat_bgwriter";
+        let [wal_bytes, full_pages, checkpoints] = numbers(platform, totals).await?;
+        Ok(Self {
+            at: Instant::now(),
+            pressure: Pressure::now(),
+            wal_bytes,
+            full_pages,
+            checkpoints,
+        })
+    }
+}
+
 async fn see(
     platform: &Platform,
     callbacks: &[Callback],
-    (since, elapsed): (Duration, Duration),
+    began: Instant,
+    (earlier, totals): (&Totals, &Totals),
 ) -> anyhow::Result<Seen> {
     let mut waits = histogram()?;
     for (callback, accepted_at) in reads(callbacks) {
@@ -91,23 +150,52 @@ async fn see(
     }
     let usage = Usage::now()?;
     let memory = |service: Service| mebibytes(usage.memory_bytes(service.name()));
-    let services = Service::ALL.map(memory);
     let table = "SELECT (SELECT count(*) FROM work), pg_total_relation_size('work'), \
          (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'work')";
-    let table = platform.servers.sql(table).await?;
-    let mut numbers = table.trim().split('|').map(str::parse::<u64>);
-    let mut next = || numbers.next().and_then(Result::ok).unwrap_or_default();
+    let [work, work_table, dead_rows] = numbers(platform, table).await?;
+    let since = totals.at - earlier.at;
+    let awaited = totals.pressure.since(&earlier.pressure, since);
     Ok(Seen {
-        seconds: elapsed.as_secs_f64(),
+        seconds: (totals.at - began).as_secs_f64(),
         read_per_second: as_f64(waits.len()) / since.as_secs_f64(),
         p50_ms: micros_to_millis(waits.value_at_quantile(0.5)),
         p99_ms: micros_to_millis(waits.value_at_quantile(0.99)),
-        largest_service: services.into_iter().fold(0.0, f64::max),
-        all_services: services.into_iter().sum(),
-        work: as_f64(next()),
-        work_table: mebibytes(next()),
-        dead_rows: as_f64(next()),
+        services: Service::ALL.map(memory).to_vec(),
+        work: as_f64(work),
+        queued: as_f64(queued(platform).await?),
+        work_table: mebibytes(work_table),
+        dead_rows: as_f64(dead_rows),
+        processors_awaited: awaited.processors,
+        disk_awaited: awaited.disk,
+        wal: mebibytes(totals.wal_bytes - earlier.wal_bytes),
+        full_pages: as_f64(totals.full_pages - earlier.full_pages),
+        checkpoints: as_f64(totals.checkpoints),
     })
+}
+
+/// Messages that lie in the broker's queues, as it counts them every five seconds.
+async fn queued(platform: &Platform) -> anyhow::Result<u64> {
+    let totals = platform
+        .servers
+        .management(Method::GET, "/overview")
+        .await?;
+    Ok(totals
+        .pointer("/queue_totals/messages")
+        .and_then(Value::as_u64)
+        .unwrap_or_default())
+}
+
+/// The numbers in the one row that a query answers with.
+async fn numbers<const N: usize>(platform: &Platform, query: &str) -> anyhow::Result<[u64; N]> {
+    let row = platform.servers.sql(query).await?;
+    let numbers: Vec<u64> = row
+        .trim()
+        .split('|')
+        .filter_map(|it| it.trim().parse().ok())
+        .collect();
+    numbers
+        .try_into()
+        .map_err(|_| anyhow::anyhow!("not {N} numbers: {row}"))
 }
 
 /// What is in the tables that were written to, partitions together, and how many of their updates touched no index.
@@ -140,7 +228,7 @@ pub(crate) fn reads(callbacks: &[Callback]) -> impl Iterator<Item = (&Callback, 
 
 /// Of a callback that says that a message was read: when it was accepted, by its id.
 fn accepted_at(body: &str) -> Option<i64> {
-    let body: serde_json::Value = serde_json::from_str(body).ok()?;
+    let body: Value = serde_json::from_str(body).ok()?;
     let is_read = body.pointer("/data/state")?.as_str()? == "read";
     let id = body.pointer("/data/message_id")?.as_str()?;
     let id = Uuid::parse_str(id.strip_prefix("msg_")?).ok()?;
@@ -151,4 +239,46 @@ fn accepted_at(body: &str) -> Option<i64> {
 
 fn mebibytes(bytes: u64) -> f64 {
     as_f64(bytes) / f64::from(1 << 20)
+}
+
+/// What was seen, drawn, with the drawings' names.
+pub(crate) fn drawings(seen: &[Seen]) -> [(&'static str, String); 5] {
+    let instants: Vec<f64> = seen.iter().map(|it| it.seconds).collect();
+    let series = |name: &'static str, of: &dyn Fn(&Seen) -> f64| Series {
+        name,
+        values: seen.iter().map(of).collect(),
+    };
+    let latency = [
+        series("p99", &|it| it.p99_ms),
+        series("p50", &|it| it.p50_ms),
+    ];
+    let mut memory = vec![series("all services", &Seen::all_services)];
+    memory.extend(Service::ALL.iter().enumerate().map(|(place, service)| {
+        series(service.name(), &|it| {
+            it.services.get(place).copied().unwrap_or_default()
+        })
+    }));
+    let queues = [
+        series("work, rows", &|it| it.work),
+        series("in the broker", &|it| it.queued),
+    ];
+    let table = [
+        series("MiB with indexes", &|it| it.work_table),
+        series("dead, thousands", &|it| it.dead_rows / 1000.0),
+    ];
+    let awaited = [
+        series("processors", &|it| it.processors_awaited),
+        series("disk", &|it| it.disk_awaited),
+    ];
+    let draw = |title, series: &[Series]| svg(title, &instants, series);
+    [
+        ("latency", draw("From accepted to read, ms", &latency)),
+        ("memory", draw("Memory, MiB", &memory)),
+        ("queues", draw("What is to be done", &queues)),
+        ("table", draw("The work table", &table)),
+        (
+            "awaited",
+            draw("Time in which something waited, percent", &awaited),
+        ),
+    ]
 }
