@@ -43,7 +43,7 @@ micro: ## What the pure code that every report passes through costs: its time, a
 	PATH="$(CURDIR)/.dev/tools/bin:$$PATH" cargo bench -p micro --bench instructions
 
 check: ## Format, lints, dependencies, tidiness, prepared queries
-	@scripts/bootstrap build postgres sqlx deny
+	@scripts/bootstrap build postgres shellcheck sqlx deny
 	scripts/devstack with --pg -- scripts/check
 
 dev: ## Every service as a process of its own, until make down
