@@ -62,7 +62,7 @@ impl Bench {
             connections: self.options.connections,
             warm_up: measured / 4,
             measured,
-            rate: None,
+            pace: None,
             expected: 200,
         }
     }
@@ -182,7 +182,7 @@ impl Bench {
         let posts = &self.posts;
         let load = self.load();
         let meter = Meter::start(&platform.servers).await?;
-        let small = accept::measure(platform, posts, (Content::Text, load)).await?;
+        let small = accept::measure(platform, posts, (Content::Text, load.clone())).await?;
         let cost = meter.stop(&platform.servers, small.requests).await?;
         let large = (Content::pdf(200 * 1024), load);
         let large = accept::measure(platform, posts, large).await?;

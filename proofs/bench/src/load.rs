@@ -1,7 +1,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -17,15 +17,58 @@ use tokio::{
 use crate::client::Connection;
 
 /// How requests are put.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Load {
     pub(crate) connections: usize,
     pub(crate) warm_up: Duration,
     pub(crate) measured: Duration,
-    /// Requests a second, whether or not the answers keep up; `None`: each connection asks when it was answered.
-    pub(crate) rate: Option<f64>,
+    /// When each is due, whether or not the answers keep up; `None`: each connection asks when it was answered.
+    pub(crate) pace: Option<Arc<Pace>>,
     /// The status that counts.
     pub(crate) expected: u16,
+}
+
+/// So many requests a second, which may change.
+pub(crate) struct Pace(Mutex<Beat>);
+
+struct Beat {
+    interval: Duration,
+    next: Instant,
+    passed: u64,
+}
+
+impl Pace {
+    /// From now on.
+    pub(crate) fn new(per_second: f64) -> Self {
+        Self(Mutex::new(Beat {
+            interval: Duration::from_secs_f64(1.0 / per_second),
+            next: Instant::now(),
+            passed: 0,
+        }))
+    }
+
+    pub(crate) fn set(&self, per_second: f64) {
+        self.with(|beat| beat.interval = Duration::from_secs_f64(1.0 / per_second));
+    }
+
+    /// How many requests have become due, or will next.
+    pub(crate) fn passed(&self) -> u64 {
+        self.with(|beat| beat.passed)
+    }
+
+    /// When the next request is due.
+    fn due(&self) -> Instant {
+        self.with(|beat| {
+            let due = beat.next;
+            beat.next += beat.interval;
+            beat.passed += 1;
+            due
+        })
+    }
+
+    fn with<R>(&self, use_it: impl FnOnce(&mut Beat) -> R) -> R {
+        use_it(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What was answered while it was measured.
@@ -62,7 +105,7 @@ pub(crate) async fn drive(
     let began = Instant::now();
     let mut asking = JoinSet::new();
     for _ in 0..load.connections {
-        let (request, next) = (Arc::clone(&request), Arc::clone(&next));
+        let (load, request, next) = (load.clone(), Arc::clone(&request), Arc::clone(&next));
         asking.spawn(async move { ask(address, load, (began, next), &*request).await });
     }
     let mut waits = histogram()?;
@@ -89,10 +132,7 @@ async fn ask(
     let (from, to) = (began + load.warm_up, began + load.warm_up + load.measured);
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let due = match load.rate {
-            Some(rate) => began + Duration::from_secs_f64(as_f64(number) / rate),
-            None => Instant::now(),
-        };
+        let due = load.pace.as_ref().map_or_else(Instant::now, |it| it.due());
         if due >= to {
             return Ok(waits);
         }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use reqwest::Method;
 use serde::Serialize;
@@ -9,18 +9,23 @@ use uuid::Uuid;
 
 use super::accept::{Content, Posts};
 use crate::{
-    load::{Load, as_f64, drive, histogram, micros_to_millis},
+    load::{Load, Pace, as_f64, drive, histogram, micros_to_millis},
     plot::{Series, svg},
     usage::{Pressure, Usage},
 };
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(10);
+/// So many of the latest looks say how fast the machine is.
+const LATEST: usize = 3;
 
 /// What one look saw.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Seen {
     pub(crate) seconds: f64,
+    /// Since the look before: how many were posted, and what the load itself has cost for each, in milliseconds of CPU.
+    pub(crate) posted_per_second: f64,
+    pub(crate) load_ms: f64,
     /// Since the look before: how many were read, and their way from acceptance to the callback that says so.
     pub(crate) read_per_second: f64,
     pub(crate) p50_ms: f64,
@@ -51,10 +56,12 @@ impl Seen {
     fn line(&self) -> String {
         let services: Vec<String> = self.services.iter().map(|it| format!("{it:.0}")).collect();
         format!(
-            "  {:>4.0} s: {:>6.1} read a second, p50 {:>6.1} ms, p99 {:>7.1}, {} MiB, work {:>5}, queued {:>4}, its table {:>5.1} MiB, \
+            "  {:>4.0} s: {:>6.1} posted, {:>6.1} read a second, the load {:.3} ms each, p50 {:>6.1} ms, p99 {:>7.1}, {} MiB, work {:>5}, queued {:>4}, its table {:>5.1} MiB, \
              awaited: processors {:>3.0} %, disk {:>3.0} %, WAL {:>5.1} MiB, {:>5} full pages, checkpoint {}",
             self.seconds,
+            self.posted_per_second,
             self.read_per_second,
+            self.load_ms,
             self.p50_ms,
             self.p99_ms,
             services.join(" "),
@@ -70,18 +77,21 @@ impl Seen {
     }
 }
 
-/// Texts at a steady rate for so long, whether or not they are keeping up; what each look saw.
+/// Texts for so long, whether or not they are keeping up; what each look saw. They begin at a rate and go on at the same
+/// part of what the machine can do: it is shared, and what the load itself costs, which does the same for each text, says
+/// how much slower or faster it has become.
 pub(crate) async fn measure(
     platform: &Platform,
     posts: &Posts,
     (rate, lasting, connections): (f64, Duration, usize),
 ) -> anyhow::Result<Vec<Seen>> {
     let address = platform.address(Service::ApiGateway)?;
+    let pace = Arc::new(Pace::new(rate));
     let load = Load {
         connections,
         warm_up: Duration::ZERO,
         measured: lasting,
-        rate: Some(rate),
+        pace: Some(Arc::clone(&pace)),
         expected: 202,
     };
     let posts = posts.clone();
@@ -91,7 +101,7 @@ pub(crate) async fn measure(
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     look.tick().await;
     let mut known = platform.callbacks.taken().len();
-    let mut earlier = Totals::now(platform).await?;
+    let mut earlier = Totals::now(platform, &pace).await?;
     let mut seen = Vec::new();
     loop {
         tokio::select! {
@@ -103,19 +113,40 @@ pub(crate) async fn measure(
             _ = look.tick() => {
                 let callbacks = platform.callbacks.taken().lines_from(known);
                 known += callbacks.len();
-                let totals = Totals::now(platform).await?;
+                let totals = Totals::now(platform, &pace).await?;
                 let latest = see(platform, &callbacks, began, (&earlier, &totals)).await?;
                 say(&latest.line());
                 earlier = totals;
                 seen.push(latest);
+                pace.set(rate * speed(&seen));
             }
         }
+    }
+}
+
+/// How fast the machine is, beside how it was at first. The first look of all sees how it begins.
+fn speed(seen: &[Seen]) -> f64 {
+    let seen = seen.get(1..).unwrap_or_default();
+    let mean = |looks: &[Seen]| {
+        let (sum, looks) = looks.iter().fold((0.0, 0.0), |(sum, looks), it| {
+            (sum + it.load_ms, looks + 1.0)
+        });
+        sum / looks
+    };
+    let (first, _) = seen.split_at(LATEST.min(seen.len()));
+    let (_, latest) = seen.split_at(seen.len().saturating_sub(LATEST));
+    if first.len() < LATEST {
+        1.0
+    } else {
+        mean(first) / mean(latest)
     }
 }
 
 /// What is counted from the beginning on.
 struct Totals {
     at: Instant,
+    posted: u64,
+    usage: Usage,
     pressure: Pressure,
     wal_bytes: u64,
     full_pages: u64,
@@ -123,12 +154,14 @@ struct Totals {
 }
 
 impl Totals {
-    async fn now(platform: &Platform) -> anyhow::Result<Self> {
+    async fn now(platform: &Platform, pace: &Pace) -> anyhow::Result<Self> {
         let totals = "SELECT wal_bytes::bigint, wal_fpi, checkpoints_timed + checkpoints_req \
              FROM pg_stat_wal, pg_stat_bgwriter";
         let [wal_bytes, full_pages, checkpoints] = numbers(platform, totals).await?;
         Ok(Self {
             at: Instant::now(),
+            posted: pace.passed(),
+            usage: Usage::now()?,
             pressure: Pressure::now(),
             wal_bytes,
             full_pages,
@@ -148,15 +181,20 @@ async fn see(
         let wait = callback.at.timestamp_millis() - accepted_at;
         waits.saturating_record(u64::try_from(wait * 1000).unwrap_or(1));
     }
-    let usage = Usage::now()?;
-    let memory = |service: Service| mebibytes(usage.memory_bytes(service.name()));
+    let memory = |service: Service| mebibytes(totals.usage.memory_bytes(service.name()));
     let table = "SELECT (SELECT count(*) FROM work), pg_total_relation_size('work'), \
          (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'work')";
     let [work, work_table, dead_rows] = numbers(platform, table).await?;
     let since = totals.at - earlier.at;
     let awaited = totals.pressure.since(&earlier.pressure, since);
+    let posted = as_f64(totals.posted - earlier.posted);
+    let used = totals.usage.since(&earlier.usage);
+    let load = used.get("bench").copied().unwrap_or_default();
     Ok(Seen {
         seconds: (totals.at - began).as_secs_f64(),
+        posted_per_second: posted / since.as_secs_f64(),
+        // Half of it is for posts, half for what becomes of them.
+        load_ms: load * 1e3 / f64::midpoint(posted, as_f64(waits.len())),
         read_per_second: as_f64(waits.len()) / since.as_secs_f64(),
         p50_ms: micros_to_millis(waits.value_at_quantile(0.5)),
         p99_ms: micros_to_millis(waits.value_at_quantile(0.99)),
@@ -242,12 +280,16 @@ fn mebibytes(bytes: u64) -> f64 {
 }
 
 /// What was seen, drawn, with the drawings' names.
-pub(crate) fn drawings(seen: &[Seen]) -> [(&'static str, String); 5] {
+pub(crate) fn drawings(seen: &[Seen]) -> [(&'static str, String); 6] {
     let instants: Vec<f64> = seen.iter().map(|it| it.seconds).collect();
     let series = |name: &'static str, of: &dyn Fn(&Seen) -> f64| Series {
         name,
         values: seen.iter().map(of).collect(),
     };
+    let rate = [
+        series("posted", &|it| it.posted_per_second),
+        series("read", &|it| it.read_per_second),
+    ];
     let latency = [
         series("p99", &|it| it.p99_ms),
         series("p50", &|it| it.p50_ms),
@@ -272,6 +314,7 @@ pub(crate) fn drawings(seen: &[Seen]) -> [(&'static str, String); 5] {
     ];
     let draw = |title, series: &[Series]| svg(title, &instants, series);
     [
+        ("rate", draw("Texts a second", &rate)),
         ("latency", draw("From accepted to read, ms", &latency)),
         ("memory", draw("Memory, MiB", &memory)),
         ("queues", draw("What is to be done", &queues)),
