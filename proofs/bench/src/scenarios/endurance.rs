@@ -193,7 +193,7 @@ async fn see(
     Ok(Seen {
         seconds: (totals.at - began).as_secs_f64(),
         posted_per_second: posted / since.as_secs_f64(),
-        // Half of it is for posts, half for what becomes of them.
+        // Some of it is for posts, the rest for what becomes of them: by the mean of both.
         load_ms: load * 1e3 / f64::midpoint(posted, as_f64(waits.len())),
         read_per_second: as_f64(waits.len()) / since.as_secs_f64(),
         p50_ms: micros_to_millis(waits.value_at_quantile(0.5)),
