@@ -30,11 +30,11 @@ limits: ## Whether every rate is kept and used while senders come and go, and on
 	cargo build --release --bins
 	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/limits
 
-bench: ## What it does in a second, beside what the machine can do at best (ONLY=name; ONLY=endurance MINUTES=10)
+bench: ## What it does in a second, beside what the machine can do at best (ONLY=name; ONLY=endurance MINUTES=10; WAITS=1 says what is waited for)
 	@scripts/bootstrap build postgres rabbitmq
 	cargo build --release --bins
 	$(if $(ONLY),,-scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/limits --report target/bench/limits.json)
-	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/bench $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES))
+	scripts/devstack with --pg --rabbitmq --durable -- $(TARGET_DIR)/release/bench $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(WAITS),--waits)
 
 micro: ## What the pure code that every report passes through costs: its time, and its instructions
 	@scripts/bootstrap build

@@ -67,6 +67,10 @@ impl Bench {
         }
     }
 
+    async fn meter(&self) -> anyhow::Result<Meter> {
+        Meter::start(&self.platform.servers, self.options.waits).await
+    }
+
     pub(crate) fn memory(&mut self, (name, mebibytes): (&'static str, f64)) -> anyhow::Result<()> {
         if !self.options.wants("memory") {
             return Ok(());
@@ -87,7 +91,7 @@ impl Bench {
         let samples = self.options.samples;
         let warm_up = samples / 5;
         idle::measure(&self.platform, (0, warm_up)).await?;
-        let meter = Meter::start(&self.platform.servers).await?;
+        let meter = self.meter().await?;
         let waits = idle::measure(&self.platform, (warm_up, samples)).await?;
         let cost = meter.stop(&self.platform.servers, u64::try_from(samples)?);
         cost.await?.print();
@@ -129,7 +133,7 @@ impl Bench {
         purge(&self.platform).await?;
 
         let load = self.load();
-        let meter = Meter::start(&self.platform.servers).await?;
+        let meter = self.meter().await?;
         let stored = ingest::measure(&self.platform, Arc::clone(&self.webhooks), load).await?;
         let cost = meter.stop(&self.platform.servers, stored.requests).await?;
         let report = &mut self.report;
@@ -181,7 +185,7 @@ impl Bench {
         sender.kill().await?;
         let posts = &self.posts;
         let load = self.load();
-        let meter = Meter::start(&platform.servers).await?;
+        let meter = self.meter().await?;
         let small = accept::measure(platform, posts, (Content::Text, load.clone())).await?;
         let cost = meter.stop(&platform.servers, small.requests).await?;
         let large = (Content::pdf(200 * 1024), load);
@@ -213,7 +217,7 @@ impl Bench {
         ];
         for (name, content, goal) in contents {
             lifecycle::measure(&self.platform, posts, (&content, 1_000, connections)).await?;
-            let meter = Meter::start(&self.platform.servers).await?;
+            let meter = self.meter().await?;
             let load = (&content, count, connections);
             let all_the_way = lifecycle::measure(&self.platform, posts, load).await?;
             self.report.add((name, all_the_way, "per s"), None, goal);
@@ -230,7 +234,7 @@ impl Bench {
             warm_up: Duration::from_secs(15),
             measured: Duration::from_secs(45),
         };
-        let meter = Meter::start(&self.platform.servers).await?;
+        let meter = self.meter().await?;
         let carried = steady::measure(&self.platform, &self.posts, stream).await?;
         let value = ("steady: texts", carried.per_second, "per s");
         self.report.add(value, None, Goal::AtLeast(LIFECYCLES));
@@ -314,7 +318,7 @@ impl Bench {
         let (platform, connections) = (&self.platform, self.options.connections);
         let first = first.max(COUNTED / 4);
         lifecycle::measure(platform, posts, (&Content::Text, first, connections)).await?;
-        let meter = Meter::start(&platform.servers).await?;
+        let meter = self.meter().await?;
         let load = (&Content::Text, COUNTED, connections);
         lifecycle::measure(platform, posts, load).await?;
         let cost = meter.stop(&platform.servers, COUNTED).await?;

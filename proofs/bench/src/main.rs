@@ -11,6 +11,7 @@ mod report;
 mod run;
 mod scenarios;
 mod usage;
+mod waits;
 mod yardsticks;
 
 use std::process::ExitCode;

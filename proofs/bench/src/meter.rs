@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use stage::{Servers, say};
 
-use crate::{load::as_f64, usage::Usage};
+use crate::{
+    load::as_f64,
+    usage::Usage,
+    waits::{Waits, Watch},
+};
 
 /// Statements that are named one by one.
 const NAMED: usize = 24;
@@ -14,6 +17,7 @@ const NAMED: usize = 24;
 pub(crate) struct Meter {
     usage: Usage,
     counted: Counted,
+    watch: Option<Watch>,
 }
 
 /// What PostgreSQL has counted so far, without our own questions.
@@ -26,7 +30,6 @@ struct Counted {
 }
 
 /// For one message.
-#[derive(Serialize)]
 pub(crate) struct Cost {
     /// Milliseconds, which is seconds for a thousand messages.
     cpu_ms: BTreeMap<&'static str, f64>,
@@ -36,19 +39,23 @@ pub(crate) struct Cost {
     commits: f64,
     /// The costliest statements: milliseconds, calls, and how they begin.
     dearest: Vec<(f64, f64, String)>,
+    waits: Option<Waits>,
 }
 
 impl Meter {
-    pub(crate) async fn start(servers: &Servers) -> anyhow::Result<Self> {
+    /// With what is waited for meanwhile, if that is asked for.
+    pub(crate) async fn start(servers: &Servers, watches: bool) -> anyhow::Result<Self> {
         let reset = "SELECT statistics.pg_stat_statements_reset()";
         servers.sql(reset).await?;
         Ok(Self {
             usage: Usage::now()?,
             counted: Counted::read(servers).await?,
+            watch: (watches.then(|| Watch::start(servers.database_url()))).transpose()?,
         })
     }
 
     pub(crate) async fn stop(self, servers: &Servers, messages: u64) -> anyhow::Result<Cost> {
+        let waits = self.watch.map(Watch::stop).transpose()?;
         let each = |total: f64| total / as_f64(messages);
         let now = Usage::now()?;
         let cpu = now.since(&self.usage);
@@ -62,6 +69,7 @@ impl Meter {
             wal_bytes: each(counted.wal_bytes - self.counted.wal_bytes),
             commits: each(counted.commits - self.counted.commits),
             dearest: dearest(servers, messages).await?,
+            waits,
         })
     }
 }
@@ -124,6 +132,9 @@ impl Cost {
             say(&format!(
                 "    {millis:>7.3} ms {calls:>7.2} calls  {statement}"
             ));
+        }
+        if let Some(waits) = &self.waits {
+            waits.print();
         }
     }
 }

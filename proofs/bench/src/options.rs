@@ -18,6 +18,9 @@ pub(crate) struct Options {
     /// Minutes of endurance, which is not among what is measured unless it is asked for by its name.
     #[arg(long, value_name = "MINUTES", default_value_t = 10)]
     pub(crate) minutes: u64,
+    /// Also says what the services' connections to the database waited for; looking costs a little.
+    #[arg(long)]
+    pub(crate) waits: bool,
     /// Only scenarios and yardsticks whose names contain this.
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Option<String>,

@@ -1,14 +1,18 @@
-use std::{borrow::Borrow, collections::HashMap};
+use std::{
+    borrow::Borrow,
+    collections::{HashMap, HashSet},
+};
 
 use chrono::{DateTime, Utc};
 use domain::{FlowId, MessageId, WorkId, WorkKind};
 use uuid::Uuid;
 
-use super::{Message, NewTimelineEntry, insert_timeline};
+use super::Message;
 use crate::{
     Connection, Result,
     attachments::{Attachment, insert_attachments},
-    work::{self, NewWork},
+    listener::CHANNEL,
+    work::NewWork,
 };
 
 /// The sender's own name for a request: the same key with the same fingerprint is the same request.
@@ -47,94 +51,115 @@ pub async fn accept(
     now: DateTime<Utc>,
 ) -> Result<Vec<Acceptance>> {
     let messages: Vec<&NewMessage> = messages.iter().map(Borrow::borrow).collect();
-    let earlier = claim_keys(connection, &messages, now).await?;
-    let answers: Vec<Acceptance> = messages
-        .iter()
-        .map(|message| answer(message, &earlier))
-        .collect();
-    let new: Vec<&NewMessage> = messages
+    let accepted = insert(connection, &messages, now).await?;
+    let is_new = |message: &&NewMessage| accepted.contains(&message.message.id);
+    let (new, others): (Vec<&NewMessage>, Vec<&NewMessage>) =
+        messages.iter().copied().partition(is_new);
+    let attachments: Vec<Attachment> = new
         .into_iter()
-        .zip(&answers)
-        .filter(|(_, answer)| **answer == Acceptance::Accepted)
-        .map(|(message, _)| message)
+        .filter_map(|new| new.attachment.clone())
         .collect();
-    if !new.is_empty() {
-        let attachments: Vec<Attachment> = new
-            .iter()
-            .filter_map(|new| new.attachment.clone())
-            .collect();
-        insert_attachments(connection, &attachments).await?;
-        insert_messages(connection, &new).await?;
-        insert_timeline(
-            connection,
-            &new.iter()
-                .map(|new| accepted_entry(new))
-                .collect::<Vec<_>>(),
-        )
-        .await?;
-        work::insert(
-            connection,
-            &new.iter()
-                .map(|new| send_work(&new.message, new.traceparent.clone()))
-                .collect::<Vec<_>>(),
-            None,
-        )
-        .await?;
-    }
-    Ok(answers)
+    insert_attachments(connection, &attachments).await?;
+    let holders = find_holders(connection, &others).await?;
+    let answer = |message: &NewMessage| {
+        if is_new(&message) {
+            Acceptance::Accepted
+        } else {
+            holders.answer(message)
+        }
+    };
+    Ok(messages.into_iter().map(answer).collect())
 }
 
-type Claimed = HashMap<(Uuid, String), Holder>;
-
-/// Inserts the keys and says who holds them: this message or an earlier one.
-async fn claim_keys(
+/// Claims the keys and stores all that belongs to the messages whose key nobody had, in one statement, so that what waits for
+/// the transaction waits for one answer. Returns the messages that were stored.
+///
+/// The work is what `send_work` says, and its owners are told as by `work::insert`.
+async fn insert(
     connection: &mut Connection,
     messages: &[&NewMessage],
     now: DateTime<Utc>,
-) -> Result<Claimed> {
-    let (mut tenants, mut keys, mut fingerprints, mut ids) = (vec![], vec![], vec![], vec![]);
-    for new in messages {
-        if let Some(key) = &new.idempotency_key {
-            tenants.push(new.message.tenant_id.as_uuid());
-            keys.push(key.key.clone());
-            fingerprints.push(key.fingerprint.clone());
-            ids.push(new.message.id.as_uuid());
-        }
-    }
-    if keys.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let inserted = sqlx::query_as!(
-        Holder,
+) -> Result<HashSet<MessageId>> {
+    let works: Vec<NewWork> = messages
+        .iter()
+        .map(|new| send_work(&new.message, None))
+        .collect();
+    let row = sqlx::query!(
         r#"
-        INSERT INTO idempotency_keys (tenant_id, key, fingerprint, message_id, created_at)
-        SELECT item.tenant_id, item.key, item.fingerprint, item.message_id, $5
-        FROM UNNEST($1::uuid[], $2::text[], $3::bytea[], $4::uuid[]) WITH ORDINALITY AS item (tenant_id, key, fingerprint, message_id, place)
-        -- In one order everywhere, so that two batches cannot wait for each other.
-        ORDER BY item.tenant_id, item.key, item.place
-        ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING
-        RETURNING tenant_id, key, fingerprint, message_id, created_at
+        WITH item AS (
+            SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::uuid[],
+                $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bytea[], $13::uuid[], $14::jsonb[], $15::uuid[], $16::smallint[],
+                $17::text[]) WITH ORDINALITY
+            AS item (id, tenant_id, sender_number_id, lane, recipient, recipient_hash, content, attachment_id, expires_at, created_at,
+                key, fingerprint, entry, detail, work, partition, traceparent, place)
+        ), claimed AS (
+            INSERT INTO idempotency_keys (tenant_id, key, fingerprint, message_id, created_at)
+            -- In one order everywhere, so that two batches cannot wait for each other.
+            SELECT tenant_id, key, fingerprint, id, $18 FROM item WHERE key IS NOT NULL ORDER BY tenant_id, key, place
+            ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING
+            RETURNING message_id
+        ), new AS (
+            SELECT * FROM item WHERE key IS NULL OR id IN (SELECT message_id FROM claimed)
+        ), stored AS (
+            INSERT INTO messages (id, tenant_id, sender_number_id, lane, recipient, recipient_hash, content, attachment_id, expires_at, created_at)
+            SELECT id, tenant_id, sender_number_id, lane, recipient, recipient_hash, content, attachment_id, expires_at, created_at FROM new
+        ), begun AS (
+            INSERT INTO message_state (message_id, tenant_id, state, base, updated_at)
+            SELECT id, tenant_id, 'queued', 'queued', created_at FROM new
+        ), noted AS (
+            INSERT INTO timeline (message_id, id, tenant_id, at, kind, detail)
+            SELECT id, entry, tenant_id, created_at, 'accepted', detail FROM new
+        ), due AS (
+            INSERT INTO work (id, kind, flow, partition, lane, subject, tenant_id, pair, state, due_at, expires_at, traceparent, created_at)
+            SELECT work, $19, sender_number_id, partition, lane, id, tenant_id, recipient_hash, 'waiting', created_at, expires_at, traceparent,
+                created_at
+            FROM new
+            RETURNING partition
+        ), told AS (
+            SELECT pg_notify($20, $19::text || ':' || place.partition) FROM (SELECT DISTINCT partition FROM due) AS place
+        )
+        SELECT ARRAY(SELECT id FROM new) AS "stored!", (SELECT count(*) FROM told) AS told
         "#,
-        &tenants,
-        &keys,
-        &fingerprints,
-        &ids,
-        now
+        &messages.iter().map(|m| m.message.id.as_uuid()).collect::<Vec<_>>(),
+        &messages.iter().map(|m| m.message.tenant_id.as_uuid()).collect::<Vec<_>>(),
+        &messages.iter().map(|m| m.message.sender_number_id.as_uuid()).collect::<Vec<_>>(),
+        &messages.iter().map(|m| m.message.lane.as_i16()).collect::<Vec<_>>(),
+        &messages.iter().map(|m| m.message.recipient.as_slice()).collect::<Vec<_>>() as _,
+        &messages.iter().map(|m| m.message.recipient_hash.as_slice()).collect::<Vec<_>>() as _,
+        &messages.iter().map(|m| m.message.content.as_slice()).collect::<Vec<_>>() as _,
+        &messages.iter().map(|m| m.message.attachment_id.map(|id| id.as_uuid())).collect::<Vec<_>>() as _,
+        &messages.iter().map(|m| m.message.expires_at).collect::<Vec<_>>(),
+        &messages.iter().map(|m| m.message.created_at).collect::<Vec<_>>(),
+        &messages.iter().map(|m| m.idempotency_key.as_ref().map(|key| key.key.as_str())).collect::<Vec<_>>() as _,
+        &messages.iter().map(|m| m.idempotency_key.as_ref().map(|key| key.fingerprint.as_slice())).collect::<Vec<_>>() as _,
+        &messages.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>(),
+        &messages.iter().map(|m| accepted_detail(m)).collect::<Vec<_>>(),
+        &works.iter().map(|work| work.id.as_uuid()).collect::<Vec<_>>(),
+        &works.iter().map(|work| work.flow.partition()).collect::<Vec<_>>(),
+        &messages.iter().map(|m| m.traceparent.as_deref()).collect::<Vec<_>>() as _,
+        now,
+        WorkKind::Send.as_str(),
+        CHANNEL,
     )
-    .fetch_all(&mut *connection)
+    .fetch_one(connection)
     .await?;
-    let mut claimed: Claimed = inserted.into_iter().map(Holder::by_key).collect();
-    if claimed.len() < keys.len() {
-        claimed.extend(find_holders(connection, &tenants, &keys).await?);
-    }
-    Ok(claimed)
+    Ok(row.stored.into_iter().map(MessageId::from_uuid).collect())
 }
 
-async fn find_holders(
-    connection: &mut Connection,
-    tenants: &[Uuid],
-    keys: &[String],
-) -> Result<Claimed> {
+fn accepted_detail(new: &NewMessage) -> serde_json::Value {
+    serde_json::json!({ "lane": new.message.lane.as_str(), "traceparent": new.traceparent })
+}
+
+/// Who has the keys that these messages came with.
+async fn find_holders(connection: &mut Connection, messages: &[&NewMessage]) -> Result<Holders> {
+    if messages.is_empty() {
+        return Ok(Holders::default());
+    }
+    let keys = messages.iter().filter_map(|new| {
+        let key = new.idempotency_key.as_ref()?;
+        Some((new.message.tenant_id.as_uuid(), key.key.as_str()))
+    });
+    let (tenants, keys): (Vec<Uuid>, Vec<&str>) = keys.unzip();
     let rows = sqlx::query_as!(
         Holder,
         r#"
@@ -144,12 +169,15 @@ async fn find_holders(
         CROSS JOIN LATERAL (
             SELECT * FROM idempotency_keys AS k WHERE k.tenant_id = item.tenant_id AND k.key = item.key OFFSET 0) AS k
         "#,
-        tenants,
-        keys
+        &tenants,
+        &keys as _
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(Holder::by_key).collect())
+    let by_key = rows
+        .into_iter()
+        .map(|holder| ((holder.tenant_id, holder.key.clone()), holder));
+    Ok(Holders(by_key.collect()))
 }
 
 /// A key and the message that has it.
@@ -161,71 +189,23 @@ struct Holder {
     created_at: DateTime<Utc>,
 }
 
-impl Holder {
-    fn by_key(self) -> ((Uuid, String), Self) {
-        ((self.tenant_id, self.key.clone()), self)
-    }
-}
+/// By lab and key.
+#[derive(Default)]
+struct Holders(HashMap<(Uuid, String), Holder>);
 
-fn answer(new: &NewMessage, claimed: &Claimed) -> Acceptance {
-    let Some(key) = &new.idempotency_key else {
-        return Acceptance::Accepted;
-    };
-    match claimed.get(&(new.message.tenant_id.as_uuid(), key.key.clone())) {
-        Some(holder) if holder.message_id == new.message.id.as_uuid() => Acceptance::Accepted,
-        Some(holder) if holder.fingerprint == key.fingerprint => Acceptance::Replayed {
+impl Holders {
+    /// What became of a message whose key was taken.
+    fn answer(&self, new: &NewMessage) -> Acceptance {
+        let holder = new.idempotency_key.as_ref().and_then(|key| {
+            let holder = self
+                .0
+                .get(&(new.message.tenant_id.as_uuid(), key.key.clone()))?;
+            (holder.fingerprint == key.fingerprint).then_some(holder)
+        });
+        holder.map_or(Acceptance::KeyReused, |holder| Acceptance::Replayed {
             message_id: MessageId::from_uuid(holder.message_id),
             created_at: holder.created_at,
-        },
-        _ => Acceptance::KeyReused,
-    }
-}
-
-async fn insert_messages(connection: &mut Connection, new: &[&NewMessage]) -> Result<()> {
-    let ids: Vec<Uuid> = new.iter().map(|n| n.message.id.as_uuid()).collect();
-    let tenants: Vec<Uuid> = new.iter().map(|n| n.message.tenant_id.as_uuid()).collect();
-    let created: Vec<DateTime<Utc>> = new.iter().map(|n| n.message.created_at).collect();
-    sqlx::query!(
-        r#"
-        WITH stored AS (
-            INSERT INTO messages (id, tenant_id, sender_number_id, lane, recipient, recipient_hash, content, attachment_id, expires_at, created_at)
-            SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::uuid[],
-                                 $9::timestamptz[], $10::timestamptz[])
-        )
-        INSERT INTO message_state (message_id, tenant_id, state, base, updated_at)
-        SELECT item.id, item.tenant_id, 'queued', 'queued', item.created_at
-        FROM UNNEST($1::uuid[], $2::uuid[], $10::timestamptz[]) AS item (id, tenant_id, created_at)
-        "#,
-        &ids,
-        &tenants,
-        &new.iter().map(|n| n.message.sender_number_id.as_uuid()).collect::<Vec<_>>(),
-        &new.iter().map(|n| n.message.lane.as_i16()).collect::<Vec<_>>(),
-        &new.iter().map(|n| n.message.recipient.as_slice()).collect::<Vec<_>>() as _,
-        &new.iter().map(|n| n.message.recipient_hash.as_slice()).collect::<Vec<_>>() as _,
-        &new.iter().map(|n| n.message.content.as_slice()).collect::<Vec<_>>() as _,
-        &new.iter().map(|n| n.message.attachment_id.map(|id| id.as_uuid())).collect::<Vec<_>>() as _,
-        &new.iter().map(|n| n.message.expires_at).collect::<Vec<_>>(),
-        &created
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-fn accepted_entry(new: &NewMessage) -> NewTimelineEntry {
-    let Message {
-        id,
-        tenant_id,
-        lane,
-        created_at,
-        ..
-    } = &new.message;
-    NewTimelineEntry {
-        message_id: *id,
-        tenant_id: *tenant_id,
-        at: *created_at,
-        kind: "accepted",
-        detail: serde_json::json!({ "lane": lane.as_str(), "traceparent": new.traceparent }),
+        })
     }
 }
 

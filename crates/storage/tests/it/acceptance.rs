@@ -1,13 +1,17 @@
 use domain::{Lane, MessageState, WorkKind};
 use storage::{
-    Database,
+    Database, WorkListener,
     messages::{
         Acceptance, IdempotencyKey, NewMessage, accept, find_message, find_state, list_timeline,
+        send_work,
     },
-    work::find_wait,
+    work::{self, find_wait},
 };
 
-use crate::support::{LIMIT, Lab, attachment, message, now, stage};
+use crate::{
+    support::{LIMIT, Lab, attachment, message, now, stage},
+    work::{next_signal, signal_of},
+};
 
 /// What one accepted message leaves behind.
 const TRACES: [&str; 4] = ["messages", "message_state", "timeline", "work"];
@@ -70,6 +74,29 @@ async fn a_batch_is_accepted_with_all_that_belongs_to_it() {
         (&work["pair"], &work["traceparent"]),
         (&"hash".into(), &"00-trace".into())
     );
+}
+
+/// As when somebody has it sent once more.
+#[tokio::test]
+async fn acceptance_puts_to_work_what_sends_a_message_and_tells_its_owners() {
+    let stage = stage().await;
+    let lab = stage.lab().await;
+    let mut listener = WorkListener::connect(&stage.worker).await.unwrap();
+    let mut new = message(lab);
+    new.message.lane = Lane::Reply;
+    new.traceparent = Some("00-trace".to_owned());
+    stage.accept(lab, std::slice::from_ref(&new)).await;
+    let work = send_work(&new.message, new.traceparent.clone());
+    assert_eq!(next_signal(&mut listener).await, Some(signal_of(work.flow)));
+
+    let stored = "select to_jsonb(work) - 'id' as work from work";
+    let accepted = stage.test.rows(stored).await;
+    stage.test.execute("delete from work").await;
+    let mut tx = stage.work().await;
+    work::insert(&mut tx, &[work], None).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(accepted.len(), 1);
+    assert_eq!(stage.test.rows(stored).await, accepted);
 }
 
 #[tokio::test]
