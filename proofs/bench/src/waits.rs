@@ -16,7 +16,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(20);
 /// Of whoever has something to do: the event that is waited for, or else what is waited for, and its statement.
 const LOOK: &str = "
     SELECT coalesce(string_agg(CASE WHEN state = 'active' THEN coalesce(wait_event, 'on a processor') ELSE 'the service' END
