@@ -71,8 +71,8 @@ pub async fn accept(
     Ok(messages.into_iter().map(answer).collect())
 }
 
-/// Claims the keys and stores all that belongs to the messages whose key nobody had, in one statement, so that what waits for
-/// the transaction waits for one answer. Returns the messages that were stored.
+/// Claims the keys and stores all that belongs to the messages whose key nobody had: one statement, one round trip. Returns
+/// the messages that were stored.
 ///
 /// The work is what `send_work` says, and its owners are told as by `work::insert`.
 async fn insert(
